@@ -1,0 +1,121 @@
+// The contract of an engine: where events, deliveries and mails rest and are claimed.
+// Its keepers live in engines/. Every promise below is a test in test/engines/conformance.ts.
+import type { Clock } from './clock.ts'
+import type {
+  Attempt,
+  Delivery,
+  DeliveryState,
+  Endpoint,
+  Mail,
+  MailNext,
+  MailOutcome,
+  MailState,
+  NewMail,
+  Next,
+} from './delivery.ts'
+import type { SmsEvent } from './event.ts'
+import type { Logger } from './logger.ts'
+
+/** The right to work on a claimed delivery or mail. `token` makes a late writer harmless. */
+export type Lease = { id: string; token: string }
+
+export type Acceptance = {
+  event: SmsEvent
+  /** Who is owed the event. */
+  endpoints: readonly Endpoint[]
+  /**
+   * An event that is stored already takes the endpoints that it is not owed to yet. Without it a repeat
+   * changes nothing.
+   */
+  join?: boolean
+}
+export type Accepted = 'stored' | 'repeat'
+
+/** How many more deliveries each endpoint may have in work; `default` for those not named. */
+export type Room = { default: number; of: Readonly<Record<string, number>> }
+
+export type Claim = { lease: Lease; delivery: Delivery; event: SmsEvent }
+
+/** One delivery with everything a letter tells about it. */
+export type Story = { event: SmsEvent; delivery: Delivery; attempts: Attempt[] }
+
+export type MailClaim = { lease: Lease; mail: Mail; stories: Story[] }
+
+export type Filter = {
+  state?: DeliveryState | undefined
+  endpoint?: string | undefined
+  gateway?: string | undefined
+}
+export type Page = { items: { event: SmsEvent; delivery: Delivery }[]; cursor: string | null }
+
+export type Found = {
+  event: SmsEvent
+  deliveries: { delivery: Delivery; attempts: Attempt[]; mail: Mail | null }[]
+}
+
+export type Counts = {
+  events: number
+  deliveries: Record<DeliveryState, number>
+  mails: Record<MailState, number>
+  quarantined: number
+}
+
+export type QuarantinedRequest = {
+  gateway: string
+  method: string
+  contentType: string
+  /** The bytes as they came, tokens cut by the caller; bounded by the gateway's body limit. */
+  body: Uint8Array
+  receivedAt: string
+}
+
+export type EngineContext = { clock: Clock; logger: Logger }
+
+/** All methods but `onDue` reject with an EngineError when the store is not available. */
+export type Engine = {
+  /** Where it is, for the log: a file name, or a server without its password. */
+  readonly location: string
+  /** May be called again after it rejected. */
+  open(context: EngineContext): Promise<void>
+  close(): Promise<void>
+
+  /** Atomic over the whole array, and durable when it resolves. One answer for each item, in order. */
+  accept(items: readonly Acceptance[]): Promise<Accepted[]>
+
+  /**
+   * Leases due deliveries, at most `limit` and at most the room of each endpoint; first tries before
+   * retries, then the longest due. A lease that ran out counts as an interruption when it is claimed again,
+   * unless it was only held between two tries.
+   */
+  claim(wish: { limit: number; leaseMs: number; room: Room }): Promise<Claim[]>
+  /** Records the attempt (null: there was none) and what follows, at once or not at all. */
+  settle(lease: Lease, attempt: Attempt | null, next: Next): Promise<'settled' | 'lost'>
+  /** Extends leases of deliveries and mails; one answer for each, in order. */
+  renew(leases: readonly Lease[], leaseMs: number): Promise<('renewed' | 'lost')[]>
+  /** Gives deliveries back unharmed: due as they were, no interruption counted. */
+  release(leases: readonly Lease[]): Promise<void>
+
+  /** Leases due mails with their stories, the longest due first. */
+  claimMails(wish: { limit: number; leaseMs: number }): Promise<MailClaim[]>
+  /** `sent` makes the mail's deliveries `emailed`, `failed` makes them `failed` with `mail-failed`. */
+  settleMail(lease: Lease, outcome: MailOutcome, next: MailNext): Promise<'settled' | 'lost'>
+
+  /** Calls `listener` whenever something may have become due; returns what stops it. */
+  onDue(listener: () => void): () => void
+
+  /** By the id of an event or of a delivery. */
+  find(id: string): Promise<Found | null>
+  /** Deliveries, the newest first. */
+  list(filter: Filter, page: { limit: number; cursor?: string | undefined }): Promise<Page>
+  counts(): Promise<Counts>
+
+  /** Starts a new round of an ended delivery: due now, no tries spent, its history kept. How many it did. */
+  replay(deliveryIds: readonly string[]): Promise<number>
+  /** Ends pending deliveries without an email. How many it did. */
+  cancel(deliveryIds: readonly string[]): Promise<number>
+
+  /** Keeps a request that could not be parsed: once by its hash, at most 1,000 and 16 MB, oldest dropped. */
+  quarantine(request: QuarantinedRequest, reason: string): Promise<void>
+}
+
+export type { NewMail }

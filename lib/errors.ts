@@ -1,0 +1,61 @@
+// Every error the library throws, by who must act, with its code and what to do about it.
+// A message says what happened with the value seen (never a secret), what it means and what to do.
+
+/** code → who must act and what it means. The README's table of errors is compared with this one. */
+export const errorCodes = {
+  'options-invalid': [
+    'developer',
+    'An option is missing, misspelt or of the wrong kind; the message names it.',
+  ],
+  'node-unsupported': ['developer', 'The Node.js that runs this is older than 22.19.'],
+  'token-missing': ['sender', 'The request carries no token, and the gateway has one configured.'],
+  'token-mismatch': ['sender', 'The request carries a token that is not one of those configured.'],
+  'service-mismatch': ['sender', 'The post names another `service_id` than the one configured.'],
+  'number-mismatch': ['sender', 'The post names another `sms_number` than the one configured.'],
+  'body-too-large': ['sender', 'The body is larger than the gateway allows.'],
+  'body-encoding': ['sender', 'The body is compressed, which no gateway does.'],
+  'body-unreadable': ['sender', 'The body is not what the gateway sends; it is kept in quarantine.'],
+  'body-aborted': ['sender', 'The sender went away before the body had come.'],
+  'body-consumed': ['developer', 'A body parser in front of smshook ate the bytes; mount smshook before it.'],
+  'engine-not-ready': ['operator', 'The store is not open yet, or cannot be opened; the log says why.'],
+  'engine-closed': ['operator', 'The store was closed.'],
+  'engine-overloaded': ['operator', 'More is waiting to be stored than memory should hold.'],
+  'engine-full': ['operator', 'The disk is full.'],
+  'engine-busy': ['operator', 'Another process held the database file for too long.'],
+  'engine-newer': ['operator', 'The database was written by a newer smshook; install that version or later.'],
+  'engine-foreign': ['operator', 'The database file belongs to another application.'],
+  'engine-failed': ['operator', 'The store failed; the cause says how.'],
+  'delivery-failed': ['endpoint', 'One try did not succeed; its outcome says why.'],
+} as const satisfies Record<string, readonly ['developer' | 'sender' | 'operator' | 'endpoint', string]>
+
+export type ErrorCode = keyof typeof errorCodes
+
+type Details = { cause?: unknown }
+
+class SmshookError<Code extends ErrorCode> extends Error {
+  readonly code: Code
+  constructor(code: Code, message: string, details: Details = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** The developer must act: thrown at construction, or at the first request that shows a wrong set-up. */
+export class OptionsError extends SmshookError<'options-invalid' | 'node-unsupported' | 'body-consumed'> {}
+
+/** The sender must act: the request did not prove where it came from. */
+export class VerificationError extends SmshookError<
+  'token-missing' | 'token-mismatch' | 'service-mismatch' | 'number-mismatch'
+> {}
+
+/** The sender must act: the request cannot be read. */
+export class PayloadError extends SmshookError<
+  'body-too-large' | 'body-encoding' | 'body-unreadable' | 'body-aborted'
+> {}
+
+/** The operator must act: the store is not available. */
+export class EngineError extends SmshookError<Extract<ErrorCode, `engine-${string}`>> {}
+
+/** The endpoint's owner must act: a try failed. Stored and signalled, never thrown at the host app. */
+export class DeliveryError extends SmshookError<'delivery-failed'> {}

@@ -1,0 +1,66 @@
+// The contract of a gateway, both ways: what it sends to us (Gateway) and what it would send (Format).
+// Its keepers live in gateways/. Nobody but gateways/index.ts knows a gateway by name.
+import type { Policy } from './delivery.ts'
+import type { EventDraft, EventType, SmsEvent } from './event.ts'
+
+/** The fields of a form, and what had to be repaired or guessed to read them. */
+export type Form = { fields: Readonly<Record<string, string>>; notes: readonly string[] }
+
+/** A request as a gateway sees it. Everything in it is the sender's. */
+export type GatewayRequest = {
+  method: string
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  query: URLSearchParams
+  /** The body as it came; null when an earlier parser ate it. */
+  bytes: Buffer | null
+  /** The body as a form. Throws a PayloadError. */
+  form(): Form
+  /** The body as JSON. Throws a PayloadError. */
+  json(): unknown
+}
+
+export type Gateway = {
+  /** What it is called in our own words: `urlNetworks`. */
+  kind: string
+  methods: readonly string[]
+  /** The largest body it may post, in bytes. */
+  maxBytes: number
+  /** True when `verify` or `parse` need the bytes as they came. */
+  needsBytes: boolean
+  /** What a sender repeats to prove itself; any one of them. Cut from all that is kept. */
+  tokens: readonly string[]
+  /** Throws a VerificationError, or a PayloadError when it cannot even be read. */
+  verify(request: GatewayRequest): void | Promise<void>
+  /** Throws a PayloadError. */
+  parse(request: GatewayRequest): readonly EventDraft[]
+}
+
+export type ComposeContext = {
+  /** The endpoint's URL, without credentials. */
+  url: string
+  serviceId: string | null
+  secrets: readonly string[]
+  /** Where the email goes when the tries are spent. */
+  fallbackTo: string | null
+  /** Milliseconds since the Unix epoch, fresh for each try. */
+  now: number
+}
+
+export type OutboundRequest = {
+  method: 'POST'
+  headers: Record<string, string>
+  body: string
+}
+
+/** How an event is posted to an endpoint. */
+export type Format = {
+  name: string
+  /** The kinds it can express. */
+  carries: readonly EventType[]
+  /** How its own service would try. */
+  policy: Policy
+  /** True when it cannot do without a `secret`. */
+  needsSecret: boolean
+  compose(event: SmsEvent, context: ComposeContext): OutboundRequest
+}
