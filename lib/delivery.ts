@@ -2,23 +2,28 @@
 // tries are spent. Shapes only; what happens next is decided in outbound/.
 import { z } from 'zod'
 
+const millis = z.number().int().nonnegative()
+
 /** How a delivery is tried. */
-export type Policy = {
+export const policySchema = z.strictObject({
   /** Tries in all, the first included. */
-  tries: number
+  tries: z.number().int().min(1).max(100).describe('a whole number from 1 to 100'),
   /** Milliseconds before the second try, the third, ...; the last one repeats when the list is shorter. */
-  delaysMs: readonly number[]
+  delaysMs: z.array(millis).describe('a list of milliseconds'),
   /** One deadline for a whole try: DNS, connect, headers and body. */
-  timeoutMs: number
+  timeoutMs: millis.min(1).describe('milliseconds, 1 or more'),
   /** Which answers count as delivered: exactly this status, any 2xx, or any status below 400. */
-  success: number | '2xx' | '<400'
+  success: z
+    .union([z.number().int().min(200).max(299), z.literal('2xx'), z.literal('<400')])
+    .describe("a status from 200 to 299, '2xx' or '<400'"),
   /** Statuses that end the tries at once; the email follows. */
-  endOn: readonly number[]
+  endOn: z.array(z.number().int()).describe('a list of HTTP statuses'),
   /** The longest delay that an answer's `Retry-After` can ask for. */
-  retryAfterMaxMs: number
+  retryAfterMaxMs: millis.describe('milliseconds'),
   /** The email goes out this long after the delivery was owed, whatever the tries did; null: never sooner. */
-  fallbackAfterMs: number | null
-}
+  fallbackAfterMs: millis.nullable().describe('milliseconds, or null'),
+})
+export type Policy = z.infer<typeof policySchema>
 
 /** Who is owed events, as it is stored with a delivery: plain data, no functions. */
 export const endpointSchema = z.object({
@@ -33,9 +38,23 @@ export const endpointSchema = z.object({
   serviceId: z.string().nullable(),
   /** Its own mail recipients; null means the general fallback. */
   mailTo: z.array(z.string()).nullable(),
-  policy: z.record(z.string(), z.unknown()).nullable(),
+  /** What differs from its format's policy. */
+  policy: policySchema.partial().nullable(),
 })
 export type Endpoint = z.infer<typeof endpointSchema>
+
+/** Takes the received messages that no endpoint wants. */
+export const unwantedEndpoint: Endpoint = {
+  id: 'fallback',
+  kind: 'email',
+  url: null,
+  guarded: false,
+  format: null,
+  secrets: [],
+  serviceId: null,
+  mailTo: null,
+  policy: null,
+}
 
 /** The result of one try; a value, never an exception. */
 export type Outcome =
@@ -50,7 +69,7 @@ export type Outcome =
   | { type: 'done' }
   | { type: 'error'; code: OutcomeCode; message: string }
 
-/** Why a try got no answer. `interrupted` never appears here: a lost lease is not a try. */
+/** Why a try got no answer. */
 export type OutcomeCode =
   | 'timeout'
   | 'refused'
@@ -61,7 +80,6 @@ export type OutcomeCode =
   | 'network'
   | 'protocol'
   | 'threw'
-  | 'gone'
 
 export type Attempt = {
   /** 1 for the first try of a round. */

@@ -1,5 +1,6 @@
 // Every error the library throws, by who must act, with its code and what to do about it.
 // A message says what happened with the value seen (never a secret), what it means and what to do.
+import type { Attempt } from './delivery.ts'
 
 /** code → who must act and what it means. The README's table of errors is compared with this one. */
 export const errorCodes = {
@@ -58,4 +59,10 @@ export class PayloadError extends SmshookError<
 export class EngineError extends SmshookError<Extract<ErrorCode, `engine-${string}`>> {}
 
 /** The endpoint's owner must act: a try failed. Stored and signalled, never thrown at the host app. */
-export class DeliveryError extends SmshookError<'delivery-failed'> {}
+export class DeliveryError extends SmshookError<'delivery-failed'> {
+  readonly attempt: Attempt
+  constructor(attempt: Attempt) {
+    super('delivery-failed', `try ${attempt.n} failed`)
+    this.attempt = attempt
+  }
+}

@@ -60,7 +60,7 @@ export type Format = {
   carries: readonly EventType[]
   /** How its own service would try. */
   policy: Policy
-  /** True when it cannot do without a `secret`. */
-  needsSecret: boolean
+  /** What is wrong with an endpoint's secrets for this format, in words; null when they will do. */
+  secretsFault(secrets: readonly string[]): string | null
   compose(event: SmsEvent, context: ComposeContext): OutboundRequest
 }

@@ -1,0 +1,46 @@
+// What happens next with a delivery. Pure and exhaustive: the dispatcher only carries out.
+import type { Delivery, Outcome, Policy, Reason } from '../delivery.ts'
+import { delayMs, isSuccess } from './policy.ts'
+
+export type Decision =
+  | { to: 'try' }
+  | { to: 'delivered' }
+  | { to: 'retry'; dueAt: number }
+  | { to: 'fallback'; reason: Reason }
+
+type Standing = Pick<Delivery, 'tries' | 'interruptions' | 'round' | 'createdAt'>
+type Moment = { now: number; random: number }
+
+/** A message that kills the process in mid-try this often goes to the email instead. */
+export const mostInterruptions = 10
+
+/** A replay asks for tries whatever the age of the message, so the deadline is the first round's alone. */
+const deadlineOf = (delivery: Standing, policy: Policy): number =>
+  policy.fallbackAfterMs === null || delivery.round > 1
+    ? Number.POSITIVE_INFINITY
+    : delivery.createdAt + policy.fallbackAfterMs
+
+/** Before a try: whether there is one at all. */
+export const decideBefore = (delivery: Standing, policy: Policy, now: number): Decision => {
+  if (delivery.interruptions >= mostInterruptions) return { to: 'fallback', reason: 'interrupted' }
+  if (delivery.tries >= policy.tries) return { to: 'fallback', reason: 'spent' }
+  if (now >= deadlineOf(delivery, policy)) return { to: 'fallback', reason: 'deadline' }
+  return { to: 'try' }
+}
+
+/** After a try: `delivery.tries` does not count it yet. */
+export const decideAfter = (
+  delivery: Standing,
+  outcome: Outcome,
+  policy: Policy,
+  moment: Moment,
+): Decision => {
+  if (isSuccess(policy, outcome)) return { to: 'delivered' }
+  if (outcome.type === 'answer' && policy.endOn.includes(outcome.status))
+    return { to: 'fallback', reason: 'gone' }
+  const tries = delivery.tries + 1
+  if (tries >= policy.tries) return { to: 'fallback', reason: 'spent' }
+  const deadlineAt = deadlineOf(delivery, policy)
+  if (moment.now >= deadlineAt) return { to: 'fallback', reason: 'deadline' }
+  return { to: 'retry', dueAt: Math.min(moment.now + delayMs(policy, tries, outcome, moment), deadlineAt) }
+}

@@ -1,0 +1,81 @@
+// Which network addresses a URL that arrived as data may reach: public ones, and those allowed by name.
+// Every address of a host is judged, and the connection goes to a judged address: a second DNS answer
+// cannot differ.
+import { lookup as resolve } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
+
+export type Guard = {
+  /** Why this URL may not be called, or null. Judges its spelling; names are judged by `lookup`. */
+  refusal(url: URL): string | null
+  /** Resolves a name for a connection; fails with code `EBLOCKED` unless every address may be reached. */
+  lookup: LookupFunction
+}
+
+type Ip = ipaddr.IPv4 | ipaddr.IPv6
+
+/** An IPv6 address that only wraps an IPv4 one is judged by what it wraps. */
+const unwrapped = (ip: Ip): Ip => {
+  if (ip.kind() === 'ipv4') return ip
+  const six = ip as ipaddr.IPv6
+  const bytes = six.toByteArray()
+  const inner = (from: number, mask = 0) =>
+    new ipaddr.IPv4(
+      bytes.slice(from, from + 4).map((byte) => byte ^ mask) as [number, number, number, number],
+    )
+  switch (six.range()) {
+    case 'ipv4Mapped':
+      return six.toIPv4Address()
+    case 'rfc6052':
+      return inner(12)
+    case '6to4':
+      return inner(2)
+    case 'teredo':
+      return inner(12, 0xff)
+    default:
+      return ip
+  }
+}
+
+const stripped = (hostname: string): string =>
+  hostname
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '')
+    .toLowerCase()
+
+/** `allow` takes CIDRs such as `10.1.0.0/16`, single addresses, and exact host names. */
+export const createGuard = (allow: readonly string[] = []): Guard => {
+  const ranges = allow.filter((entry) => ipaddr.isValidCIDR(entry)).map((entry) => ipaddr.parseCIDR(entry))
+  const hosts = new Set(allow.map(stripped))
+
+  const mayReach = (address: string): boolean => {
+    const ip = unwrapped(ipaddr.parse(address))
+    if (ip.range() === 'unicast' || hosts.has(ip.toString())) return true
+    return ranges.some(([base, bits]) => base.kind() === ip.kind() && ip.match(base, bits))
+  }
+
+  return {
+    refusal: (url) => {
+      if (url.protocol !== 'http:' && url.protocol !== 'https:') return `${url.protocol} is not http or https`
+      const host = stripped(url.hostname)
+      if (hosts.has(host)) return null
+      if (ipaddr.isValid(host)) return mayReach(host) ? null : 'its address is not public'
+      return host === 'localhost' || host.endsWith('.localhost') ? 'its host is this machine' : null
+    },
+    lookup: (hostname, options, callback) => {
+      resolve(hostname, { ...options, all: true }, (error, addresses) => {
+        if (error) return callback(error, [])
+        const isBlocked =
+          !hosts.has(stripped(hostname)) && !addresses.every(({ address }) => mayReach(address))
+        if (isBlocked || addresses.length === 0) {
+          return callback(
+            Object.assign(new Error('a resolved address is not public'), { code: 'EBLOCKED' }),
+            [],
+          )
+        }
+        if (options.all) return callback(null, addresses)
+        callback(null, addresses[0]!.address, addresses[0]!.family)
+      })
+    },
+  }
+}

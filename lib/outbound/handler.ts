@@ -1,0 +1,49 @@
+// One call of the user's function.
+import type { Clock } from '../clock.ts'
+import type { Outcome } from '../delivery.ts'
+import type { SmsEvent } from '../event.ts'
+
+export type HandlerContext = {
+  /** 1 for the first try. */
+  attempt: number
+  /** Aborts when the try has run out of time. */
+  signal: AbortSignal
+}
+
+/** Resolving is success; a rejection is a failed try, whatever was thrown. */
+export type Handler = (event: SmsEvent, context: HandlerContext) => unknown
+
+/** Milliseconds a handler has by default: it often writes to a database or calls out itself. */
+export const defaultHandlerTimeoutMs = 30_000
+
+const wordsOf = (thrown: unknown): string => {
+  try {
+    const { message } = thrown as { message?: unknown }
+    return (typeof message === 'string' ? message : String(thrown)).slice(0, 300)
+  } catch {
+    return 'something that has no text'
+  }
+}
+
+export const tryHandler = async (
+  handler: Handler,
+  event: SmsEvent,
+  { attempt, timeoutMs, clock }: { attempt: number; timeoutMs: number; clock: Clock },
+): Promise<Outcome> => {
+  const abort = new AbortController()
+  let cancel = () => {}
+  const late = new Promise<Outcome>((resolve) => {
+    cancel = clock.after(timeoutMs, () => {
+      abort.abort()
+      resolve({ type: 'error', code: 'timeout', message: `the handler took longer than ${timeoutMs} ms` })
+    })
+  })
+  // The handler gets a copy: what it does to the event must not reach the next try.
+  const called = (async () => handler(structuredClone(event), { attempt, signal: abort.signal }))().then(
+    (): Outcome => ({ type: 'done' }),
+    (thrown: unknown): Outcome => ({ type: 'error', code: 'threw', message: wordsOf(thrown) }),
+  )
+  const outcome = await Promise.race([called, late])
+  cancel()
+  return outcome
+}

@@ -1,0 +1,208 @@
+// What the developer writes under `deliverTo`, and how it becomes something that can be tried. A target is
+// live: it holds functions; the Endpoint in it is what is stored with each delivery.
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import { type Endpoint, type Outcome, type Policy, policySchema } from '../delivery.ts'
+import { OptionsError } from '../errors.ts'
+import { eventTypes, type SmsEvent } from '../event.ts'
+import type { Format } from '../gateway.ts'
+import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
+import { policies } from './policy.ts'
+import { defaultWish, type Wish } from './select.ts'
+import type { Webhook } from './webhook.ts'
+
+/** Deliveries to one endpoint that may be in work at once, unless it says otherwise. */
+export const defaultEndpointConcurrency = 10
+
+const list = <Item extends z.ZodType>(item: Item) => z.union([item, z.array(item).min(1)])
+
+/** Bare addresses only: what else an address header may hold is how a mail reaches a stranger. */
+export const mailAddressSchema = z
+  .string()
+  .regex(/^[^\s@<>,;:"()]+@[^\s@<>,;:"()]+$/)
+  .describe("an email address such as 'owner@example.com'")
+
+export type Recipients =
+  | string
+  | string[]
+  | ((event: SmsEvent) => string | string[] | Promise<string | string[]>)
+export const recipientsSchema = z
+  .custom<Recipients>(
+    (value) => typeof value === 'function' || list(mailAddressSchema).safeParse(value).success,
+  )
+  .describe('an email address, a list of them, or a function of the event that returns either')
+
+const webUrl = z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'")
+
+export const deliverToSchema = z
+  .strictObject({
+    url: webUrl.optional(),
+    handler: z
+      .custom<Handler>((value) => typeof value === 'function')
+      .describe('a function of the event')
+      .optional(),
+    email: list(mailAddressSchema).describe("an email address such as 'owner@example.com'").optional(),
+    /** How the event is posted to `url`. Default: the eight form fields of the PBX. */
+    format: z.string().describe("a format's name, such as 'standard'").optional(),
+    /** What the format signs with; several while one replaces another. */
+    secret: list(z.string().min(1)).describe('a text, or a list of texts').optional(),
+    /** The `service_id` that is posted when the gateway sent none. */
+    serviceId: z.string().describe('a text').optional(),
+    /** Which kinds of event. Default: `['message.received']`. */
+    events: z
+      .union([z.literal('all'), z.array(z.enum(eventTypes)).min(1)])
+      .describe(`'all', or a list of ${eventTypes.join(', ')}`)
+      .optional(),
+    /** Only events of these numbers of ours. Default: any. */
+    numbers: list(z.string().min(1)).describe('one of your numbers, or a list of them').optional(),
+    /** How it is tried: a schedule's name, or what differs from the default. */
+    policy: z
+      .union([z.enum(['sms', 'standardWebhooks']), policySchema.partial()])
+      .describe("'sms', 'standardWebhooks' or an object such as { tries: 5 }")
+      .optional(),
+    /** Deliveries in work at once. Default: 10. */
+    concurrency: z.number().int().min(1).describe('a whole number, 1 or more').optional(),
+    /** Where the email goes when the tries are spent. Default: the general fallback. */
+    fallback: z.strictObject({ to: recipientsSchema }).describe('{ to } or nothing').optional(),
+  })
+  .superRefine((entry, context) => {
+    const ways = (['url', 'handler', 'email'] as const).filter((key) => entry[key] !== undefined)
+    const message =
+      ways.length === 0
+        ? 'nothing says where to deliver; write `url`, `handler` or `email` (is an environment variable unset?)'
+        : `\`${ways.join('` and `')}\` exclude each other; make them endpoints of their own`
+    if (ways.length !== 1) context.addIssue({ code: 'custom', message })
+  })
+export type DeliverTo = z.input<typeof deliverToSchema>
+
+export type Target = {
+  endpoint: Endpoint
+  wish: Wish
+  policy: Policy
+  concurrency: number
+  recipients: Recipients | null
+  attempt(event: SmsEvent, n: number): Promise<Outcome>
+}
+
+type Tools = {
+  clock: Clock
+  webhook: Webhook
+  formats: Readonly<Record<string, Format>>
+  defaultFormat: string
+  /** The address that a post names as its fallback. */
+  mailTo(endpoint: Endpoint): string | null
+}
+
+const many = <Item>(value: Item | Item[] | undefined): Item[] =>
+  value === undefined ? [] : Array.isArray(value) ? value : [value]
+
+const withoutCredentials = (url: string): string => {
+  const plain = new URL(url)
+  plain.username = ''
+  plain.password = ''
+  return plain.href
+}
+
+/** A webhook or an email endpoint as it is tried; handlers need their function and are made in `createTarget`. */
+const tryWebhook = (endpoint: Endpoint, format: Format, policy: Policy, tools: Tools): Target['attempt'] => {
+  const url = endpoint.url ?? ''
+  const shownUrl = withoutCredentials(url)
+  return async (event) => {
+    const request = format.compose(event, {
+      url: shownUrl,
+      serviceId: endpoint.serviceId,
+      secrets: endpoint.secrets,
+      fallbackTo: tools.mailTo(endpoint),
+      now: tools.clock.now(),
+    })
+    return tools.webhook.attempt({ url, guarded: endpoint.guarded, request, timeoutMs: policy.timeoutMs })
+  }
+}
+
+const formatOf = (endpoint: Endpoint, { formats, defaultFormat }: Tools): Format =>
+  (Object.hasOwn(formats, endpoint.format ?? '') ? formats[endpoint.format!] : undefined) ??
+  formats[defaultFormat]!
+
+/** A stored endpoint that is no longer configured, or arrived as data; null for a handler, whose function is gone. */
+export const storedTarget = (endpoint: Endpoint, tools: Tools): Target | null => {
+  if (endpoint.kind !== 'webhook') return null
+  const format = formatOf(endpoint, tools)
+  const policy = { ...format.policy, ...endpoint.policy }
+  return {
+    endpoint,
+    wish: defaultWish,
+    policy,
+    concurrency: defaultEndpointConcurrency,
+    recipients: null,
+    attempt: tryWebhook(endpoint, format, policy, tools),
+  }
+}
+
+const kindOf = (entry: DeliverTo): Endpoint['kind'] =>
+  entry.handler ? 'handler' : entry.email ? 'email' : 'webhook'
+
+/** Throws an OptionsError when the format cannot do what the entry asks of it. */
+export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target => {
+  const kind = kindOf(entry)
+  const fixed = entry.email ?? (typeof entry.fallback?.to === 'function' ? undefined : entry.fallback?.to)
+  const endpoint: Endpoint = {
+    id,
+    kind,
+    url: entry.url ?? null,
+    guarded: false,
+    format: kind === 'webhook' ? (entry.format ?? tools.defaultFormat) : null,
+    secrets: many(entry.secret),
+    serviceId: entry.serviceId ?? null,
+    mailTo: fixed === undefined ? null : many(fixed),
+    policy: typeof entry.policy === 'string' ? policies[entry.policy] : (entry.policy ?? null),
+  }
+  const wish: Wish = {
+    events: entry.events ?? defaultWish.events,
+    numbers: entry.numbers === undefined ? null : many(entry.numbers),
+  }
+  const shared = {
+    endpoint,
+    wish,
+    concurrency: entry.concurrency ?? defaultEndpointConcurrency,
+    recipients: entry.email ?? entry.fallback?.to ?? null,
+  }
+
+  if (kind === 'webhook') {
+    const format = formatOf(endpoint, tools)
+    checkFormat(id, endpoint, wish, format, tools)
+    const policy = { ...format.policy, ...endpoint.policy }
+    return { ...shared, policy, attempt: tryWebhook(endpoint, format, policy, tools) }
+  }
+  const policy = { ...policies.sms, timeoutMs: defaultHandlerTimeoutMs, ...endpoint.policy }
+  const { handler } = entry
+  return {
+    ...shared,
+    policy,
+    attempt: async (event, n) =>
+      handler
+        ? tryHandler(handler, event, { attempt: n, timeoutMs: policy.timeoutMs, clock: tools.clock })
+        : { type: 'done' },
+  }
+}
+
+const checkFormat = (id: string, endpoint: Endpoint, wish: Wish, format: Format, tools: Tools): void => {
+  const path = `deliverTo.${id}`
+  if (!Object.hasOwn(tools.formats, endpoint.format ?? '')) {
+    const known = Object.keys(tools.formats).join(', ')
+    throw new OptionsError(
+      'options-invalid',
+      `\`${path}.format\` is "${endpoint.format}"; known here: ${known}`,
+    )
+  }
+  const fault = format.secretsFault(endpoint.secrets)
+  if (fault !== null) throw new OptionsError('options-invalid', `\`${path}.secret\`: ${fault}`)
+  const asked = wish.events === 'all' ? eventTypes : wish.events
+  const missing = asked.filter((type) => !format.carries.includes(type))
+  if (missing.length > 0) {
+    const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${format.carries.join(', ')}`
+    throw new OptionsError(
+      'options-invalid',
+      `${message}. Write \`format: 'standard'\`, or ask for fewer kinds`,
+    )
+  }
+}

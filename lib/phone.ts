@@ -1,0 +1,51 @@
+// What kind of address a sender or recipient is, and its E.164 form where there is no doubt about it.
+// How one gateway damages numbers on the way (a lost plus) is repaired in gateways/.
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max'
+import type { Address } from './event.ts'
+
+// ITU-T E.164 allows 15 digits; the rest is room for `00` and for punctuation.
+const longestNumber = 40
+const longestShortCode = 8
+
+// Only a *valid* number is converted, by the numbering plan of its country. "Possible" is not enough: by
+// its length alone, the short code 19881988 could be a number abroad.
+const validE164 = (number: string): string | null => {
+  const parsed = parsePhoneNumberFromString(number, { extract: false })
+  return parsed?.isValid() ? parsed.number : null
+}
+
+const numeric = (raw: string, number: string): Address => {
+  const international = number.startsWith('+') ? number : `+${number.replace(/^00/, '')}`
+  const e164 = validE164(international)
+  if (e164 !== null) return { raw, kind: 'e164', e164 }
+  const digits = number.replace(/\D/g, '')
+  if (digits.length > 0 && digits.length <= longestShortCode) return { raw, kind: 'short', e164: null }
+  // A single leading zero is the trunk prefix of most countries; which country it is was not said.
+  if (/^0[1-9]/.test(number)) return { raw, kind: 'national', e164: null }
+  return { raw, kind: 'unknown', e164: null }
+}
+
+const classify = (raw: string): Address => {
+  const trimmed = raw.trim()
+  if (/^[^\s@]+@[^\s@]+$/.test(trimmed)) return { raw, kind: 'email', e164: null }
+  if (/[\p{L}@]/u.test(trimmed)) return { raw, kind: 'alpha', e164: null }
+  if (trimmed.length > longestNumber) return { raw, kind: 'unknown', e164: null }
+  return numeric(raw, trimmed)
+}
+
+// Asking the numbering plan costs about 10 µs, and the same few addresses come again and again: ours in
+// every message, the sender's in every conversation.
+const remembered = new Map<string, Address>()
+const mostRemembered = 1_000
+
+/** What `raw` is. It never throws, and whatever it says, `raw` is kept exactly as it came. */
+export const address = (raw: string): Address => {
+  const known = remembered.get(raw)
+  if (known) return known
+  const result = classify(raw)
+  if (raw.length <= longestNumber) {
+    if (remembered.size >= mostRemembered) remembered.clear()
+    remembered.set(raw, result)
+  }
+  return result
+}
