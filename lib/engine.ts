@@ -10,7 +10,6 @@ import type {
   MailNext,
   MailOutcome,
   MailState,
-  NewMail,
   Next,
 } from './delivery.ts'
 import type { SmsEvent } from './event.ts'
@@ -117,5 +116,3 @@ export type Engine = {
   /** Keeps a request that could not be parsed: once by its hash, at most 1,000 and 16 MB, oldest dropped. */
   quarantine(request: QuarantinedRequest, reason: string): Promise<void>
 }
-
-export type { NewMail }

@@ -21,7 +21,7 @@ export type GatewayRequest = {
 }
 
 export type Gateway = {
-  /** What it is called in our own words: `urlNetworks`. */
+  /** What it is called in the table of gateways/index.ts. */
   kind: string
   methods: readonly string[]
   /** The largest body it may post, in bytes. */

@@ -58,6 +58,9 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
     const { lease, event, delivery } = claim
     const endpointId = delivery.endpoint.id
     const details = { delivery: delivery.id, endpoint: endpointId, reason }
+    const announce = () => {
+      if (attempt) emit('attempt', { event, delivery, attempt, dueAt: null })
+    }
     const mail = await mailOwed(claim)
     if (mail === null) {
       const answer = await settle(lease, attempt, { to: 'failed', reason: 'no-fallback' })
@@ -71,6 +74,7 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
     }
     const answer = await settle(lease, attempt, { to: 'mailing', reason, mail })
     if (answer === 'lost') return answer
+    announce()
     if (reason !== 'direct') logger.warn(details, 'the message goes out by email')
     emit('mailing', { event, delivery, reason, to: mail.to })
     return answer
@@ -93,9 +97,7 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
       const story = { event: claim.event, delivery, attempt }
       if (decision.to === 'fallback') {
         hint(delivery.endpoint.id, attempt)
-        const answer = await fallBack({ ...claim, delivery }, attempt, decision.reason)
-        if (answer === 'settled') emit('attempt', { ...story, dueAt: null })
-        return answer
+        return fallBack({ ...claim, delivery }, attempt, decision.reason)
       }
       const dueAt = decision.to === 'retry' ? decision.dueAt : null
       if (dueAt !== null) hint(delivery.endpoint.id, attempt)
