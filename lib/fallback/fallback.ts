@@ -1,0 +1,98 @@
+// The fallback as one part: which mail is owed for a message, the postman that sends it, and the test mail.
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Delivery, Endpoint, MailOutcome, NewMail, Policy } from '../delivery.ts'
+import type { Engine } from '../engine.ts'
+import type { SmsEvent } from '../event.ts'
+import type { Logger } from '../logger.ts'
+import { fixedRecipients, type Recipients, recipientsOf, recipientsSchema } from '../recipients.ts'
+import type { Emit } from '../signals.ts'
+import { letter, messageIdFor, testLetter } from './letter.ts'
+import { mailboxSchema } from './mailbox.ts'
+import { createMailer, type MailerOptions, smtpSchema } from './mailer.ts'
+import { createPostman, type Postman } from './postman.ts'
+
+export type FallbackOptions = Pick<MailerOptions, 'smtp' | 'from'> & {
+  /** Who gets the message when the tries are spent: an address, several, or a function of the event. */
+  to: Recipients | undefined
+  /** IANA time zone of the times in the email, such as `Australia/Sydney`. Default: the host's. */
+  zone?: string | undefined
+  /** Whether the subject shows the first words of the message. Default: true. */
+  subjectWords?: boolean | undefined
+}
+
+const isZone = (zone: string): boolean => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== null
+  } catch {
+    return false
+  }
+}
+
+export const fallbackSchema = z.strictObject({
+  smtp: smtpSchema,
+  from: mailboxSchema,
+  to: recipientsSchema,
+  zone: z.string().refine(isZone, "write an IANA time zone such as 'Australia/Sydney'").optional(),
+  subjectWords: z.boolean().describe('true or false').optional(),
+})
+
+type Parts = {
+  options: FallbackOptions
+  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
+  /** What counts as delivered at an endpoint; the letter says so. */
+  successAt(endpoint: Endpoint): Policy['success']
+  clock: Clock
+  logger: Logger
+  emit: Emit
+}
+
+export type Fallback = Postman & {
+  /** The address that is known without an event; null when `to` is a function. */
+  fixedTo: string | null
+  /** The mail owed for a delivery. `own` are the endpoint's recipients, null for the general ones. */
+  owe(story: { event: SmsEvent; delivery: Delivery }, own: Recipients | null): Promise<NewMail>
+  /** Sends one marked mail now. `to` is needed when the option is a function of the event. */
+  test(to?: string | string[]): Promise<MailOutcome>
+  close(graceMs: number): Promise<void>
+}
+
+/** `options` are checked with `fallbackSchema` by whoever takes them from the developer. */
+export const createFallback = ({ options, engine, successAt, clock, logger, emit }: Parts): Fallback => {
+  const { smtp, from, zone, subjectWords = true } = options
+  const to = options.to!
+  const mailer = createMailer({ smtp, from, clock })
+  const { domain } = mailer
+  const postman = createPostman({
+    engine,
+    mailer,
+    compose: ({ mail, stories }) =>
+      letter(stories, { mail, domain, zone, subjectWords, stored: true, successAt }),
+    clock,
+    logger,
+    emit,
+  })
+
+  return {
+    ...postman,
+    fixedTo: fixedRecipients(to)?.[0] ?? null,
+    owe: async ({ event, delivery }, own) => {
+      const { gateway, identity } = event
+      const { round, endpoint } = delivery
+      const messageId = messageIdFor({ gateway, identity, endpointId: endpoint.id, round }, domain)
+      return { to: await recipientsOf(own ?? to, event), messageId }
+    },
+    test: async (wished) => {
+      const addresses = fixedRecipients(wished ?? to) ?? []
+      const messageId = messageIdFor(
+        { gateway: 'test', identity: String(clock.now()), endpointId: 'test', round: 1 },
+        domain,
+      )
+      return mailer.send(testLetter({ mail: { to: addresses, messageId, createdAt: clock.now() }, domain }))
+    },
+    close: async (graceMs) => {
+      await postman.stop(graceMs)
+      mailer.close()
+    },
+  }
+}

@@ -1,0 +1,32 @@
+// The plain text of a letter. Pure.
+import type { Section } from './wording.ts'
+
+const rule = '-'.repeat(40)
+
+const widest = (cells: readonly string[]): number => Math.max(0, ...cells.map((cell) => cell.length))
+
+const triesOf = ({ tries }: Section): string[] => {
+  const numbers = widest(tries.map(({ n }) => String(n)))
+  const tooks = widest(tries.map(({ took }) => took))
+  return tries.map(
+    ({ n, at, took, outcome }) =>
+      `  ${String(n).padStart(numbers)}  ${at}  ${took.padStart(tooks)}  ${outcome}`,
+  )
+}
+
+const paragraphs = (section: Section, note: string): string[] => {
+  const labels = widest(section.facts.map(({ label }) => label)) + 2
+  return [
+    section.lead,
+    ...(section.news === null ? [] : [section.news]),
+    ...(section.message === null ? [] : [section.message]),
+    ...(section.remarks.length === 0 ? [] : [section.remarks.join('\n')]),
+    [rule, ...section.facts.map(({ label, value }) => `${`${label}:`.padEnd(labels)}${value}`)].join('\n'),
+    note,
+    ['For your developer', ...section.developer, ...triesOf(section)].join('\n'),
+  ]
+}
+
+/** `note` says what replying to the mail does. */
+export const textOf = (sections: readonly Section[], note: string): string =>
+  `${sections.flatMap((section) => paragraphs(section, note)).join('\n\n')}\n`

@@ -1,0 +1,248 @@
+// Claims the mails that are due, sends them and settles what came of it. It knows neither SMTP (mailer.ts)
+// nor words (letter.ts), and nothing of the tries that went before.
+import type { Clock } from '../clock.ts'
+import type { Mail, MailNext, MailOutcome } from '../delivery.ts'
+import type { Engine, Lease, MailClaim } from '../engine.ts'
+import type { Logger } from '../logger.ts'
+import type { Emit } from '../signals.ts'
+import type { Letter } from './letter.ts'
+import type { MailError } from './mail-outcome.ts'
+import { masked } from './mailbox.ts'
+import { type Mailer, maxConnections } from './mailer.ts'
+import { nextMailStep } from './schedule.ts'
+
+export type PostmanParts = {
+  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
+  mailer: Pick<Mailer, 'send' | 'verify'>
+  compose(claim: MailClaim): Letter
+  clock: Clock
+  logger: Logger
+  emit: Emit
+}
+
+export type Postman = {
+  /** Sends what is due until nothing is; how many attempts it made. Never rejects. */
+  run(): Promise<number>
+  /** Runs now and whenever the engine says so, and checks the login of the mail server. */
+  start(): void
+  /** Claims no more and waits for the mails under way, at most `graceMs`. */
+  stop(graceMs: number): Promise<void>
+}
+
+const leaseMs = 60_000
+const renewMs = leaseMs / 3
+/** How soon a claim that the engine refused is made again. */
+const engineRetryMs = 10_000
+/** A mail that went out and is not on record goes out again, so the record is tried for a while. */
+const settleDelaysMs = [1_000, 5_000, 15_000]
+
+const errorDetails = (error: unknown) => ({ code: (error as { code?: unknown } | null)?.code ?? 'unknown' })
+
+const claimDetails = ({ mail, stories }: MailClaim) => ({
+  mail: mail.id,
+  to: mail.to.map(masked),
+  deliveries: stories.map(({ delivery }) => delivery.id),
+  endpoints: stories.map(({ delivery }) => delivery.endpoint.id),
+})
+
+const mailAfter = (mail: Mail, outcome: MailOutcome, next: MailNext, now: number): Mail => ({
+  ...mail,
+  state: next.to === 'retry' ? 'pending' : next.to,
+  tries: mail.tries + 1,
+  dueAt: next.to === 'retry' ? next.dueAt : null,
+  endedAt: next.to === 'retry' ? null : now,
+  outcome,
+})
+
+export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: PostmanParts): Postman => {
+  const underway = new Map<Promise<void>, Lease>()
+  const waits = new AbortController()
+  let round: Promise<number> | null = null
+  let woken = false
+  let wake = () => {}
+  let stopped = false
+  let started = false
+  let unlisten = () => {}
+  let cancelRenewal = () => {}
+  let engineFails = false
+  let setUpFault: string | null = null
+
+  const onEngine = (error: unknown) => {
+    if (!engineFails) logger.error(errorDetails(error), 'the engine refuses mails; trying again')
+    engineFails = true
+  }
+  const onEngineWell = () => {
+    if (engineFails) logger.info({}, 'the engine gives mails again')
+    engineFails = false
+  }
+
+  /** One alert for each change of what is wrong, however many mails meet it. */
+  const onSetUp = (outcome: MailOutcome) => {
+    const reached = outcome.type === 'sent' || outcome.permanent
+    if (reached) {
+      if (setUpFault !== null) logger.info({}, 'the mail server takes mail again')
+      setUpFault = null
+    } else if (outcome.operator && setUpFault !== outcome.code) {
+      setUpFault = outcome.code
+      logger.error(
+        { code: outcome.code, reason: outcome.message },
+        'the mail server refuses us: mails wait and are tried again until its settings are mended',
+      )
+      emit('alert', { code: `mail-${outcome.code}`, message: outcome.message })
+    }
+  }
+
+  const renewLater = () => {
+    cancelRenewal = clock.after(renewMs, () => {
+      const leases = [...underway.values()]
+      if (leases.length === 0) return
+      engine.renew(leases, leaseMs).then(onEngineWell, onEngine)
+      renewLater()
+    })
+  }
+
+  const send = async (claim: MailClaim): Promise<MailOutcome> => {
+    let composed: Letter
+    try {
+      composed = compose(claim)
+    } catch (error) {
+      // Its message may quote the text of the SMS.
+      const message = `the letter could not be written (${(error as Error | null)?.name ?? 'unknown'})`
+      return { type: 'error', code: 'letter', permanent: false, operator: false, message }
+    }
+    return mailer.send(composed)
+  }
+
+  const settle = async (
+    claim: MailClaim,
+    outcome: MailOutcome,
+    next: MailNext,
+  ): Promise<'settled' | 'lost'> => {
+    for (const delayMs of [...settleDelaysMs, null]) {
+      try {
+        const answer = await engine.settleMail(claim.lease, outcome, next)
+        onEngineWell()
+        return answer
+      } catch (error) {
+        onEngine(error)
+        if (delayMs === null) break
+        await clock.sleep(delayMs, waits.signal)
+      }
+    }
+    return 'lost'
+  }
+
+  const tell = (claim: MailClaim, outcome: MailOutcome, next: MailNext) => {
+    const { stories } = claim
+    const mail = mailAfter(claim.mail, outcome, next, clock.now())
+    const details = claimDetails(claim)
+    if (outcome.type === 'sent') {
+      if (outcome.rejected.length > 0)
+        logger.warn(
+          { ...details, rejected: outcome.rejected.map(masked) },
+          'the mail server refused some recipients of a mail',
+        )
+      logger.info(details, 'a mail went out')
+      emit('emailed', { mail, outcome, deliveryIds: stories.map(({ delivery }) => delivery.id) })
+      return
+    }
+    const why = { ...details, code: outcome.code, reason: withoutRecipients(outcome, mail.to) }
+    if (next.to === 'retry') {
+      logger.warn(
+        { ...why, dueAt: new Date(next.dueAt).toISOString() },
+        'a mail did not get through and is tried again',
+      )
+      emit('mailAttempt', { mail, outcome, dueAt: next.dueAt })
+      return
+    }
+    logger.error(why, 'a mail could not be sent; its deliveries are listed as failed and can be replayed')
+    for (const { delivery } of stories)
+      emit('failed', { deliveryId: delivery.id, endpointId: delivery.endpoint.id, reason: 'mail-failed' })
+  }
+
+  const deliver = async (claim: MailClaim) => {
+    const outcome = await send(claim)
+    const next = nextMailStep(claim.mail, outcome, { now: clock.now(), random: Math.random() })
+    onSetUp(outcome)
+    if ((await settle(claim, outcome, next)) === 'settled') tell(claim, outcome, next)
+    else logger.warn(claimDetails(claim), 'what came of a mail is not on record; it may go out again')
+  }
+
+  const start = (claim: MailClaim) => {
+    if (underway.size === 0) {
+      cancelRenewal()
+      renewLater()
+    }
+    const sending = deliver(claim).finally(() => underway.delete(sending))
+    underway.set(sending, claim.lease)
+  }
+
+  const claim = async (limit: number): Promise<MailClaim[]> => {
+    if (stopped || limit === 0) return []
+    try {
+      const claims = await engine.claimMails({ limit, leaseMs })
+      onEngineWell()
+      return claims
+    } catch (error) {
+      onEngine(error)
+      if (started) clock.after(engineRetryMs, () => void run())
+      return []
+    }
+  }
+
+  const runRound = async (): Promise<number> => {
+    let attempts = 0
+    for (;;) {
+      woken = false
+      const nextWake = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      const claims = await claim(maxConnections - underway.size)
+      for (const one of claims) start(one)
+      attempts += claims.length
+      if (claims.length > 0 && underway.size < maxConnections) continue
+      if (underway.size === 0) {
+        if (woken && !stopped) continue
+        // In the same turn as the last look at `woken`, so that no wake falls between.
+        round = null
+        return attempts
+      }
+      // One slow mail holds up nobody: a freed place or a mail that has become due goes on.
+      await Promise.race([nextWake, ...underway.keys()])
+    }
+  }
+
+  const run = (): Promise<number> => {
+    woken = true
+    wake()
+    round ??= runRound()
+    return round
+  }
+
+  return {
+    run,
+    start() {
+      started = true
+      unlisten = engine.onDue(() => void run())
+      void run()
+      void mailer.verify().then((fault) => {
+        if (fault === null || stopped) return
+        if (fault.operator) onSetUp(fault)
+        else logger.warn({ code: fault.code, reason: fault.message }, 'the mail server could not be reached')
+      })
+    },
+    async stop(graceMs) {
+      stopped = true
+      unlisten()
+      const enough = new AbortController()
+      await Promise.race([round, clock.sleep(graceMs, enough.signal)])
+      enough.abort()
+      waits.abort()
+      cancelRenewal()
+    },
+  }
+}
+
+/** The words of the mail server, which like to repeat the address they are about. */
+const withoutRecipients = (outcome: MailError, recipients: readonly string[]): string =>
+  recipients.reduce((text, address) => text.replaceAll(address, masked(address)), outcome.message)

@@ -1,0 +1,170 @@
+// A real SMTP server on loopback that can misbehave, and what it received, parsed.
+import { type ParsedMail, simpleParser } from 'mailparser'
+import { SMTPServer, type SMTPServerSession } from 'smtp-server'
+
+export type SmtpMode =
+  | 'accept'
+  | 'busy' // 450 to every recipient
+  | 'refuse' // 550 to every recipient
+  | 'full' // 552 to every recipient
+  | 'reject' // 554 after the message
+  | 'drop' // takes the whole message, then hangs up without an answer
+  | 'hold' // takes the whole message and answers only once the mode has changed
+  | 'no-login' // 535 to every login
+  | 'no-greeting' // 554 instead of a greeting
+  | 'down' // nobody listens at the port
+
+export type Received = {
+  /** The bytes of the message as text. */
+  raw: string
+  envelope: { from: string; to: string[] }
+  mail: ParsedMail
+  /** False when the server hung up or refused after it had read the message. */
+  taken: boolean
+}
+
+export type Smtp = {
+  /** Without credentials; add them when `login` is asked for. */
+  readonly url: string
+  readonly port: number
+  /** Every message read to its end, also those that were dropped or rejected. */
+  readonly received: readonly Received[]
+  /** Connections opened so far. */
+  readonly connections: number
+  /** The next message that nobody has awaited yet. */
+  next(): Promise<Received>
+  behave(mode: SmtpMode): Promise<void>
+  close(): Promise<void>
+}
+
+export type SmtpOptions = {
+  behave?: SmtpMode
+  /** Asks every sender to log in with these. */
+  login?: { user: string; pass: string }
+  /** Answers 550 to these recipients and takes the others. */
+  unknown?: readonly string[]
+  /** Refuses every connection with 554 and these words. */
+  greeting?: string
+  /** Offers STARTTLS with a certificate that nobody trusts. */
+  starttls?: boolean
+}
+
+const reply = (responseCode: number, message: string): Error =>
+  Object.assign(new Error(message), { responseCode })
+
+const atRecipient: Partial<Record<SmtpMode, Error>> = {
+  busy: reply(450, '4.2.1 mailbox busy'),
+  refuse: reply(550, '5.1.1 no such mailbox'),
+  full: reply(552, '5.2.2 mailbox full'),
+}
+
+export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
+  let mode = options.behave ?? 'accept'
+  let port = 0
+  let connections = 0
+  let server: SMTPServer | null = null
+  const received: Received[] = []
+  const unread: Received[] = []
+  const readers: ((message: Received) => void)[] = []
+  const held: (() => void)[] = []
+
+  const hangUp = (of: SMTPServer, session?: SMTPServerSession) => {
+    for (const connection of of.connections)
+      if (!session || connection.session === session) connection._socket.destroy()
+  }
+
+  const keep = (message: Received) => {
+    received.push(message)
+    const reader = readers.shift()
+    if (reader) reader(message)
+    else unread.push(message)
+  }
+
+  const make = (): SMTPServer => {
+    const made = new SMTPServer({
+      logger: false,
+      disableReverseLookup: true,
+      authOptional: options.login === undefined,
+      allowInsecureAuth: true,
+      disabledCommands: options.starttls ? [] : ['STARTTLS'],
+      onConnect(_session, done) {
+        connections += 1
+        const { greeting = 'no service for you' } = options
+        done(mode === 'no-greeting' || options.greeting ? reply(554, greeting) : null)
+      },
+      onAuth(auth, _session, done) {
+        const { login } = options
+        const right = !login || (auth.username === login.user && auth.password === login.pass)
+        if (mode === 'no-login' || !right) return done(reply(535, '5.7.8 authentication failed'))
+        done(null, { user: auth.username })
+      },
+      onRcptTo({ address }, _session, done) {
+        done(options.unknown?.includes(address) ? atRecipient.refuse : atRecipient[mode])
+      },
+      onData(stream, session, done) {
+        const chunks: Buffer[] = []
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+        stream.on('end', async () => {
+          if (mode === 'hold') await new Promise<void>((resolve) => held.push(resolve))
+          const raw = Buffer.concat(chunks)
+          const { mailFrom, rcptTo } = session.envelope
+          keep({
+            raw: raw.toString(),
+            envelope: { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) },
+            mail: await simpleParser(raw),
+            taken: mode === 'accept',
+          })
+          if (mode === 'drop') hangUp(made, session)
+          else done(mode === 'reject' ? reply(554, '5.6.0 message refused') : null)
+        })
+      },
+    })
+    // A client that hangs up in the middle is part of the game.
+    made.on('error', () => {})
+    return made
+  }
+
+  const listen = async () => {
+    const made = make()
+    await new Promise<void>((resolve) => made.listen(port, '127.0.0.1', resolve))
+    port = (made.server.address() as { port: number }).port
+    server = made
+  }
+
+  const shut = async () => {
+    const closing = server
+    server = null
+    if (!closing) return
+    await new Promise<void>((resolve) => {
+      closing.close(resolve)
+      hangUp(closing)
+    })
+  }
+
+  await listen()
+  if (mode === 'down') await shut()
+
+  return {
+    get url() {
+      return `smtp://127.0.0.1:${port}`
+    },
+    get port() {
+      return port
+    },
+    received,
+    get connections() {
+      return connections
+    },
+    next: () => {
+      const message = unread.shift()
+      return message ? Promise.resolve(message) : new Promise((resolve) => readers.push(resolve))
+    },
+    async behave(wanted) {
+      mode = wanted
+      if (wanted === 'down') await shut()
+      else if (!server) await listen()
+      for (const release of held.splice(0)) release()
+    },
+    close: shut,
+  }
+}
