@@ -1,0 +1,112 @@
+// The line to the store: a worker thread, so that writing to disk never stops the host's event loop, or the main
+// thread where the worker's file is missing, as in an app bundled into one file.
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { Logger } from '../logger.ts'
+import { type Failure, failureOf } from './sqlite-errors.ts'
+import { type Call, openStore, type Place, type Reply } from './sqlite-store.ts'
+import type { FromWorker, ToWorker } from './sqlite-worker.ts'
+
+export type Line = {
+  /** Never rejects: where the store is gone, every answer says so. Keeps the process alive meanwhile. */
+  run(calls: readonly Call[]): Promise<Reply>
+  close(): Promise<void>
+}
+
+const workerFile = (): URL | null => {
+  try {
+    const name = import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js'
+    const url = new URL(name, import.meta.url)
+    return existsSync(fileURLToPath(url)) ? url : null
+  } catch {
+    // A bundler has replaced import.meta.url by something that is no file.
+    return null
+  }
+}
+
+const mainThread = (place: Place): Line => {
+  const store = openStore(place)
+  return {
+    // Later than all that this turn of the event loop still has to say, so that its calls share a commit.
+    run: (calls) => new Promise((resolve) => setImmediate(() => resolve(store.run(calls)))),
+    close: async () => store.close(),
+  }
+}
+
+const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Promise<Line> =>
+  new Promise((resolve, reject) => {
+    // Not the host's own flags: a loader or an inspector meant for the app has no business in this thread. Node
+    // 22 calls node:sqlite experimental, which the host can do nothing about.
+    const worker = new Worker(url, {
+      workerData: place,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      name: 'smshook',
+    })
+    const waiting: { calls: readonly Call[]; answer: (reply: Reply) => void }[] = []
+    let mayEnd = true
+    let hasEnded = false
+    let failure = failureOf(new Error('its thread ended'))
+
+    const failed = (calls: readonly Call[]): Reply => ({
+      answers: calls.map(() => ({ failure })),
+      isDue: false,
+    })
+
+    const exit = new Promise<void>((exited) => {
+      worker.once('exit', () => {
+        hasEnded = true
+        for (const { calls, answer } of waiting.splice(0)) answer(failed(calls))
+        if (!mayEnd) onLost(failure)
+        reject(failure)
+        exited()
+      })
+    })
+    worker.on('error', (error) => {
+      failure = failureOf(error)
+    })
+    worker.on('message', (message: FromWorker) => {
+      if ('failure' in message) {
+        failure = message.failure
+      } else if ('opened' in message) {
+        mayEnd = false
+        worker.unref()
+        resolve(line)
+      } else {
+        waiting.shift()?.answer(message.reply)
+        if (waiting.length === 0) worker.unref()
+      }
+    })
+
+    const post = (message: ToWorker) => worker.postMessage(message)
+    const line: Line = {
+      run: (calls) =>
+        new Promise((answer) => {
+          if (hasEnded) return answer(failed(calls))
+          if (waiting.length === 0) worker.ref()
+          waiting.push({ calls, answer })
+          post(calls)
+        }),
+      close() {
+        mayEnd = true
+        worker.ref()
+        post(null)
+        return exit
+      },
+    }
+  })
+
+/** Throws an EngineError, a Failure or SQLite's own error. `onLost` is called if the thread dies later. */
+export const openLine = async (
+  place: Place,
+  logger: Logger,
+  onLost: (failure: Failure) => void,
+): Promise<Line> => {
+  const url = workerFile()
+  if (url) return thread(url, place, onLost)
+  logger.warn(
+    { database: place.path },
+    "the file of smshook's worker thread is missing, so the database runs on the main thread and slows the app's event loop; a bundler should leave smshook out (mark it as external)",
+  )
+  return mainThread(place)
+}

@@ -1,0 +1,96 @@
+// The store as one thread sees it: a database, and batches of calls that share a transaction. Runs in the
+// worker thread, or on the main thread where there is none.
+
+import type { DatabaseSync } from 'node:sqlite'
+import { deliveryCalls, type Turn } from './sqlite-deliveries.ts'
+import { type Failure, failureOf } from './sqlite-errors.ts'
+import { mailCalls } from './sqlite-mails.ts'
+import { createOwner, type Owner } from './sqlite-owner.ts'
+import { quarantineCalls } from './sqlite-quarantine.ts'
+import { readCalls } from './sqlite-reads.ts'
+import { openDatabase } from './sqlite-schema.ts'
+
+/** A null `lockPath`: a database in memory, which has no other processes. */
+export type Place = { path: string; lockPath: string | null }
+
+const callsOf = (db: DatabaseSync, owner: Owner) => ({
+  ...deliveryCalls(db, owner),
+  ...mailCalls(db, owner),
+  ...readCalls(db),
+  ...quarantineCalls(db),
+})
+export type Calls = ReturnType<typeof callsOf>
+export type Name = keyof Calls
+export type Input<N extends Name> = Parameters<Calls[N]>[0]
+export type Output<N extends Name> = ReturnType<Calls[N]>
+
+export type Call = { name: Name; now: number; input: unknown }
+export type Answer = { value: unknown } | { failure: Failure }
+/** One answer for each call, in order, and whether something has become due. */
+export type Reply = { answers: Answer[]; isDue: boolean }
+
+export type Store = {
+  run(calls: readonly Call[]): Reply
+  close(): void
+}
+
+const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
+const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
+
+/** Throws an EngineError or SQLite's own error. */
+export const openStore = ({ path, lockPath }: Place): Store => {
+  const db = openDatabase(path)
+  const owner = createOwner(db, lockPath)
+  const calls = callsOf(db, owner)
+  const statements = {
+    read: db.prepare('BEGIN'),
+    write: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+    save: db.prepare('SAVEPOINT one'),
+    keep: db.prepare('RELEASE one'),
+    undo: db.prepare('ROLLBACK TO one'),
+  }
+
+  const answer = ({ name, now, input }: Call, reply: Reply): Answer => {
+    const turn: Turn = { now, isDue: false }
+    const call = calls[name] as (input: unknown, turn: Turn) => unknown
+    statements.save.run()
+    try {
+      const value = call(input, turn)
+      if (turn.isDue) reply.isDue = true
+      statements.keep.run()
+      return { value }
+    } catch (error) {
+      // A full disk ends the whole transaction, and with it what the calls before this one wrote.
+      if (!db.isTransaction) throw error
+      statements.undo.run()
+      statements.keep.run()
+      return { failure: failureOf(error) }
+    }
+  }
+
+  return {
+    run(batch) {
+      const claim = batch.find(({ name }) => claims.has(name))
+      if (claim) owner.contend((claim.input as { leaseMs: number }).leaseMs, claim.now)
+      const isWrite = ({ name }: Call) => !reads.has(name) && (owner.isOwner || !claims.has(name))
+      const reply: Reply = { answers: [], isDue: false }
+      try {
+        const begin = batch.some(isWrite) ? statements.write : statements.read
+        begin.run()
+        for (const call of batch) reply.answers.push(answer(call, reply))
+        statements.commit.run()
+        return reply
+      } catch (error) {
+        if (db.isTransaction) statements.rollback.run()
+        const failure = failureOf(error)
+        return { answers: batch.map(() => ({ failure })), isDue: false }
+      }
+    },
+    close() {
+      owner.close()
+      db.close()
+    },
+  }
+}

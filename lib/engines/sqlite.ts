@@ -1,0 +1,170 @@
+// The SQLite engine, the default: one file, any number of processes that accept, one at a time that delivers.
+// This is its face on the main thread; the SQL lives in the worker's files beside it.
+import { closeSync, openSync, realpathSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Acceptance, Engine, EngineContext } from '../engine.ts'
+import { EngineError, OptionsError } from '../errors.ts'
+import type { AcceptanceRow } from './sqlite-deliveries.ts'
+import { engineErrorOf, failureOf } from './sqlite-errors.ts'
+import { createGroup, type Group } from './sqlite-group.ts'
+import { type Line, openLine } from './sqlite-line.ts'
+import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
+import type { Input, Name, Output, Place } from './sqlite-store.ts'
+
+/** How often the clock may have made something due. */
+const pollMs = 1000
+
+const inMemory = ':memory:'
+
+/** The file holds texts and numbers, so only its user may read it. It is never opened once it exists. */
+const createFile = (path: string): void => {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    const { code } = failureOf(error)
+    if (code === 'EEXIST') return
+    const message =
+      code === 'ENOENT'
+        ? `The folder ${dirname(path)} does not exist, so the database cannot be created in it. Create the folder.`
+        : `The database ${path} cannot be created (${code}). Check the owner and permissions of its folder.`
+    throw new EngineError('engine-failed', message, { cause: error })
+  }
+}
+
+const prepare = (location: string): Place => {
+  if (location === inMemory) return { path: location, lockPath: null }
+  createFile(location)
+  // Two names of one file must share one lock.
+  const path = realpathSync(location)
+  createFile(`${path}.owner`)
+  return { path, lockPath: `${path}.owner` }
+}
+
+const rowOf = ({ event, endpoints, join = false }: Acceptance): AcceptanceRow => ({
+  id: event.id,
+  gateway: event.gateway,
+  identity: event.identity,
+  event: JSON.stringify(event),
+  endpoints: endpoints.map((endpoint) => ({ id: endpoint.id, json: JSON.stringify(endpoint) })),
+  join,
+})
+
+const size = ({ event, endpoints }: AcceptanceRow): number =>
+  endpoints.reduce((sum, { json }) => sum + json.length, event.length)
+
+/**
+ * Keeps everything in one SQLite file, created when it is missing (its folder is not), or in memory with
+ * `:memory:`. The file is for local disks: SQLite's locks do not work on network file systems.
+ *
+ * Throws an OptionsError. What `open` and the calls reject with is an EngineError.
+ */
+export const sqlite = (path: string): Engine => {
+  if (typeof path !== 'string' || path === '') {
+    throw new OptionsError(
+      'options-invalid',
+      `sqlite() got ${JSON.stringify(path)} as its path. Write a file name, such as sqlite('./smshook.db'), or ':memory:'.`,
+    )
+  }
+  const location = path === inMemory ? path : resolve(path)
+  const listeners = new Set<() => void>()
+  let context: EngineContext | null = null
+  let opening: Promise<void> | null = null
+  let closing: Promise<void> | null = null
+  let opened: { line: Line; group: Group } | null = null
+  let stopPolling = () => {}
+
+  const tell = () => {
+    for (const listener of listeners) listener()
+  }
+
+  const start = async ({ logger }: EngineContext) => {
+    try {
+      const line = await openLine(prepare(location), logger, (failure) => {
+        opened = null
+        logger.error(
+          { database: location, ...failure },
+          'the database thread ended; it is being started again',
+        )
+      })
+      opened = { line, group: createGroup(line, location, tell) }
+    } catch (error) {
+      throw error instanceof EngineError ? error : engineErrorOf(failureOf(error), location)
+    }
+  }
+
+  const poll = ({ clock, logger }: EngineContext) => {
+    stopPolling = clock.after(pollMs, () => {
+      poll({ clock, logger })
+      if (opened) tell()
+      else
+        engine.open({ clock, logger }).catch((error) => logger.error({ database: location }, error.message))
+    })
+  }
+
+  const call = async <N extends Name>(name: N, input: Input<N>, chars?: number): Promise<Output<N>> => {
+    if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
+    if (!opened || !context) {
+      throw new EngineError('engine-not-ready', `The database ${location} is not open yet.`)
+    }
+    return opened.group.call(name, input, context.clock.now(), chars)
+  }
+
+  const close = async () => {
+    stopPolling()
+    await opening?.catch(() => {})
+    await opened?.group.drained()
+    await opened?.line.close()
+    opened = null
+  }
+
+  const engine: Engine = {
+    location,
+
+    async open(given) {
+      if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
+      if (opened) return
+      context = given
+      opening ??= start(given).finally(() => {
+        opening = null
+      })
+      await opening
+      stopPolling()
+      if (!closing) poll(given)
+    },
+    close() {
+      closing ??= close()
+      return closing
+    },
+
+    async accept(items) {
+      const rows = items.map(rowOf)
+      return call(
+        'accept',
+        rows,
+        rows.reduce((sum, row) => sum + size(row), 0),
+      )
+    },
+    claim: async (wish) => (await call('claim', wish)).map(claimOf),
+    settle: (lease, attempt, next) => call('settle', { lease, attempt, next }),
+    renew: (leases, leaseMs) => call('renew', { leases, leaseMs }),
+    release: (leases) => call('release', leases),
+    claimMails: async (wish) => (await call('claimMails', wish)).map(mailClaimOf),
+    settleMail: (lease, outcome, next) => call('settleMail', { lease, outcome, next }),
+
+    onDue(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+
+    find: async (id) => {
+      const found = await call('find', id)
+      return found && foundOf(found)
+    },
+    list: async (filter, { limit, cursor }) => pageOf(await call('list', { filter, limit, cursor })),
+    counts: () => call('counts', undefined),
+    replay: (deliveryIds) => call('replay', deliveryIds),
+    cancel: (deliveryIds) => call('cancel', deliveryIds),
+    quarantine: (request, reason) => call('quarantine', { request, reason }, request.body.length + 1),
+  }
+  return engine
+}
