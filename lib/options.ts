@@ -26,10 +26,20 @@ const unwrap = (schema: z.core.$ZodType | undefined): z.core.$ZodType | undefine
 const stepInto = (schema: z.core.$ZodType | undefined, key: PropertyKey): z.core.$ZodType | undefined => {
   const inner = unwrap(schema)
   if (inner instanceof z.ZodObject) return inner.shape[key as string]
+  if (inner instanceof z.ZodUnion) {
+    return inner.options.map((option) => stepInto(option, key)).find((option) => option !== undefined)
+  }
   if (inner instanceof z.ZodRecord) return inner.valueType as z.core.$ZodType
   if (inner instanceof z.ZodArray) return inner.element as z.core.$ZodType
   return undefined
 }
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce(
+    (part, key) =>
+      part === null || part === undefined ? undefined : (part as Record<PropertyKey, unknown>)[key],
+    value,
+  )
 
 const at = (path: readonly PropertyKey[], root: string): string =>
   [root, ...path.map(String)].filter(Boolean).join('.')
@@ -38,19 +48,23 @@ const explain = (issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, roo
   const found = issue.path.reduce<z.core.$ZodType | undefined>(stepInto, schema)
   if (issue.code === 'unrecognized_keys') {
     const inner = unwrap(found)
-    const known = inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+    const shapes = inner instanceof z.ZodUnion ? inner.options.map(unwrap) : [inner]
+    const known = shapes.flatMap((shape) => (shape instanceof z.ZodObject ? Object.keys(shape.shape) : []))
     return issue.keys.map((key) => {
       const nearest = closestMatch(key, known)
       const hint = nearest === undefined ? '' : `; did you mean \`${nearest}\`?`
       return `\`${at([...issue.path, key], root)}\` is not an option${hint} (known here: ${known.join(', ')})`
     })
   }
+  if (issue.code === 'invalid_union' && typeof valueAt(value, issue.path) === 'object') {
+    // Of several ways to write an option, an object was meant: its own faults say more.
+    const variants = found instanceof z.ZodUnion ? found.options : []
+    const meant = variants.findIndex((variant) => unwrap(variant) instanceof z.ZodObject)
+    const inner = (issue.errors[meant] ?? []).map((one) => ({ ...one, path: [...issue.path, ...one.path] }))
+    if (inner.length > 0) return inner.flatMap((one) => explain(one as z.core.$ZodIssue, schema, value, root))
+  }
   if (issue.code === 'custom') return [`\`${at(issue.path, root) || 'options'}\`: ${issue.message}`]
-  const seen = issue.path.reduce<unknown>(
-    (part, key) =>
-      part === null || part === undefined ? undefined : (part as Record<PropertyKey, unknown>)[key],
-    value,
-  )
+  const seen = valueAt(value, issue.path)
   const path = at(issue.path, root)
   const wanted =
     z.globalRegistry.get((unwrap(found) ?? schema) as z.ZodType)?.description ??

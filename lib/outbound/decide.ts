@@ -2,11 +2,12 @@
 import type { Delivery, Outcome, Policy, Reason } from '../delivery.ts'
 import { delayMs, isSuccess } from './policy.ts'
 
-export type Decision =
-  | { to: 'try' }
-  | { to: 'delivered' }
-  | { to: 'retry'; dueAt: number }
-  | { to: 'fallback'; reason: Reason }
+type ToFallback = { to: 'fallback'; reason: Reason }
+
+/** What a delivery that is due comes to. */
+export type Start = { to: 'try' } | ToFallback
+/** What follows from a try. */
+export type Decision = { to: 'delivered' } | { to: 'retry'; dueAt: number } | ToFallback
 
 type Standing = Pick<Delivery, 'tries' | 'interruptions' | 'round' | 'createdAt'>
 type Moment = { now: number; random: number }
@@ -21,7 +22,7 @@ const deadlineOf = (delivery: Standing, policy: Policy): number =>
     : delivery.createdAt + policy.fallbackAfterMs
 
 /** Before a try: whether there is one at all. */
-export const decideBefore = (delivery: Standing, policy: Policy, now: number): Decision => {
+export const decideBefore = (delivery: Standing, policy: Policy, now: number): Start => {
   if (delivery.interruptions >= mostInterruptions) return { to: 'fallback', reason: 'interrupted' }
   if (delivery.tries >= policy.tries) return { to: 'fallback', reason: 'spent' }
   if (now >= deadlineOf(delivery, policy)) return { to: 'fallback', reason: 'deadline' }

@@ -68,8 +68,10 @@ export const isSuccess = (policy: Policy, outcome: Outcome): boolean => {
 export const retryAfterMs = (value: string | null, now: number): number => {
   if (value === null) return 0
   const text = value.trim()
-  if (/^\d{1,10}$/.test(text)) return Number(text) * second
-  const date = /^[A-Za-z]{3}/.test(text) ? Date.parse(text) : Number.NaN
+  if (/^\d+$/.test(text)) return Number(text) * second
+  if (!/^[A-Za-z]{3}/.test(text)) return 0
+  // The oldest form of an HTTP date names no zone; it means GMT too.
+  const date = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(date) ? 0 : Math.max(0, date - now)
 }
 
@@ -85,5 +87,6 @@ export const delayMs = (
 ): number => {
   const planned = policy.delaysMs[Math.min(tries, policy.delaysMs.length) - 1] ?? 0
   const asked = outcome.type === 'answer' ? retryAfterMs(outcome.retryAfter, now) : 0
-  return Math.max(Math.ceil(planned * (1 + jitter * random)), Math.min(asked, policy.retryAfterMaxMs))
+  const jittered = planned + Math.floor(planned * jitter * random)
+  return Math.max(jittered, Math.min(asked, policy.retryAfterMaxMs))
 }

@@ -6,6 +6,7 @@ import { type Endpoint, type Outcome, type Policy, policySchema } from '../deliv
 import { OptionsError } from '../errors.ts'
 import { eventTypes, type SmsEvent } from '../event.ts'
 import type { Format } from '../gateway.ts'
+import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
 import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
 import { policies } from './policy.ts'
 import { defaultWish, type Wish } from './select.ts'
@@ -16,22 +17,6 @@ export const defaultEndpointConcurrency = 10
 
 const list = <Item extends z.ZodType>(item: Item) => z.union([item, z.array(item).min(1)])
 
-/** Bare addresses only: what else an address header may hold is how a mail reaches a stranger. */
-export const mailAddressSchema = z
-  .string()
-  .regex(/^[^\s@<>,;:"()]+@[^\s@<>,;:"()]+$/)
-  .describe("an email address such as 'owner@example.com'")
-
-export type Recipients =
-  | string
-  | string[]
-  | ((event: SmsEvent) => string | string[] | Promise<string | string[]>)
-export const recipientsSchema = z
-  .custom<Recipients>(
-    (value) => typeof value === 'function' || list(mailAddressSchema).safeParse(value).success,
-  )
-  .describe('an email address, a list of them, or a function of the event that returns either')
-
 const webUrl = z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'")
 
 export const deliverToSchema = z
@@ -41,7 +26,7 @@ export const deliverToSchema = z
       .custom<Handler>((value) => typeof value === 'function')
       .describe('a function of the event')
       .optional(),
-    email: list(mailAddressSchema).describe("an email address such as 'owner@example.com'").optional(),
+    email: addressesSchema.optional(),
     /** How the event is posted to `url`. Default: the eight form fields of the PBX. */
     format: z.string().describe("a format's name, such as 'standard'").optional(),
     /** What the format signs with; several while one replaces another. */
@@ -144,7 +129,6 @@ const kindOf = (entry: DeliverTo): Endpoint['kind'] =>
 /** Throws an OptionsError when the format cannot do what the entry asks of it. */
 export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target => {
   const kind = kindOf(entry)
-  const fixed = entry.email ?? (typeof entry.fallback?.to === 'function' ? undefined : entry.fallback?.to)
   const endpoint: Endpoint = {
     id,
     kind,
@@ -153,7 +137,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
     format: kind === 'webhook' ? (entry.format ?? tools.defaultFormat) : null,
     secrets: many(entry.secret),
     serviceId: entry.serviceId ?? null,
-    mailTo: fixed === undefined ? null : many(fixed),
+    mailTo: fixedRecipients(entry.email ?? entry.fallback?.to),
     policy: typeof entry.policy === 'string' ? policies[entry.policy] : (entry.policy ?? null),
   }
   const wish: Wish = {
@@ -168,8 +152,9 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   }
 
   if (kind === 'webhook') {
+    checkFormat(`deliverTo.${id}`, endpoint, tools)
     const format = formatOf(endpoint, tools)
-    checkFormat(id, endpoint, wish, format, tools)
+    checkWish(`deliverTo.${id}`, wish, format)
     const policy = { ...format.policy, ...endpoint.policy }
     return { ...shared, policy, attempt: tryWebhook(endpoint, format, policy, tools) }
   }
@@ -185,8 +170,8 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   }
 }
 
-const checkFormat = (id: string, endpoint: Endpoint, wish: Wish, format: Format, tools: Tools): void => {
-  const path = `deliverTo.${id}`
+/** Throws an OptionsError unless the endpoint's format exists and can be signed. `path` names the endpoint. */
+export const checkFormat = (path: string, endpoint: Endpoint, tools: Pick<Tools, 'formats'>): void => {
   if (!Object.hasOwn(tools.formats, endpoint.format ?? '')) {
     const known = Object.keys(tools.formats).join(', ')
     throw new OptionsError(
@@ -194,15 +179,18 @@ const checkFormat = (id: string, endpoint: Endpoint, wish: Wish, format: Format,
       `\`${path}.format\` is "${endpoint.format}"; known here: ${known}`,
     )
   }
-  const fault = format.secretsFault(endpoint.secrets)
+  const fault = tools.formats[endpoint.format!]!.secretsFault(endpoint.secrets)
   if (fault !== null) throw new OptionsError('options-invalid', `\`${path}.secret\`: ${fault}`)
+}
+
+/** Throws an OptionsError when the format cannot express a kind of event that is asked for. */
+const checkWish = (path: string, wish: Wish, format: Format): void => {
   const asked = wish.events === 'all' ? eventTypes : wish.events
   const missing = asked.filter((type) => !format.carries.includes(type))
-  if (missing.length > 0) {
-    const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${format.carries.join(', ')}`
-    throw new OptionsError(
-      'options-invalid',
-      `${message}. Write \`format: 'standard'\`, or ask for fewer kinds`,
-    )
-  }
+  if (missing.length === 0) return
+  const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${format.carries.join(', ')}`
+  throw new OptionsError(
+    'options-invalid',
+    `${message}. Write \`format: 'standard'\`, or ask for fewer kinds`,
+  )
 }

@@ -1,0 +1,131 @@
+// Ten tries, then the email, as one promise with no store: for scripts. What waits here is lost when the
+// process ends.
+import { type Clock, systemClock } from './clock.ts'
+import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
+import type { SmsEvent } from './event.ts'
+import { letter, messageIdFor } from './fallback/letter.ts'
+import type { Mailer } from './fallback/mailer.ts'
+import { nextMailStep } from './fallback/schedule.ts'
+import { defaultFormat, formats } from './formats.ts'
+import { checkOptions } from './options.ts'
+import { createGuard } from './outbound/guard.ts'
+import { createTarget, type DeliverTo, deliverToSchema, type Target } from './outbound/targets.ts'
+import { runTries } from './outbound/tries.ts'
+import { createWebhook } from './outbound/webhook.ts'
+import { fixedRecipients, recipientsOf } from './recipients.ts'
+
+export type DeliverOptions = {
+  /** Sends the email to the endpoint's `email` or `fallback.to`; without it there is none. */
+  mailer?: Mailer | undefined
+  clock?: Clock | undefined
+}
+
+export type Delivered = {
+  state: 'delivered' | 'emailed' | 'failed'
+  attempts: Attempt[]
+  /** What came of the email; null when none was owed, or there was nobody to write to. */
+  mail: MailOutcome | null
+}
+
+const unstored = {
+  id: 'unstored',
+  state: 'pending',
+  interruptions: 0,
+  round: 1,
+  endedAt: null,
+  mailId: null,
+} as const
+
+/** Tries until the endpoint took it; null then, else why the tries are over. */
+const tryAll = async (
+  delivery: Delivery,
+  event: SmsEvent,
+  target: Target,
+  attempts: Attempt[],
+  clock: Clock,
+) => {
+  let reason: Reason | null = null
+  await runTries({
+    delivery,
+    policy: target.policy,
+    moment: () => ({ now: clock.now(), random: Math.random() }),
+    attempt: async (n) => {
+      const startedAt = clock.now()
+      const outcome = await target.attempt(event, n)
+      return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
+    },
+    record: async (attempt, decision) => {
+      attempts.push(attempt)
+      if (decision.to === 'fallback') reason = decision.reason
+      return true
+    },
+    wait: async (dueAt) => {
+      await clock.sleep(dueAt - clock.now())
+      return true
+    },
+  })
+  return reason as Reason | null
+}
+
+/**
+ * Delivers one event to one endpoint: as many tries as its policy has, then the email. Resolves when either
+ * has arrived or both have failed, which may take days with a mail server that is down. Throws an OptionsError.
+ */
+export const deliver = async (
+  event: SmsEvent,
+  endpoint: DeliverTo,
+  { mailer, clock = systemClock }: DeliverOptions = {},
+): Promise<Delivered> => {
+  const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
+  const webhook = createWebhook({ clock, guard: createGuard() })
+  const mailTo = fixedRecipients(entry.fallback?.to)?.[0] ?? null
+  const target = createTarget('endpoint', entry, {
+    clock,
+    webhook,
+    formats,
+    defaultFormat,
+    mailTo: () => mailTo,
+  })
+  const createdAt = clock.now()
+  const delivery: Delivery = {
+    ...unstored,
+    eventId: event.id,
+    endpoint: target.endpoint,
+    tries: 0,
+    createdAt,
+    dueAt: createdAt,
+    reason: null,
+  }
+
+  const attempts: Attempt[] = []
+  const reason = entry.email ? 'direct' : await tryAll(delivery, event, target, attempts, clock)
+  await webhook.close()
+  if (reason === null) return { state: 'delivered', attempts, mail: null }
+  if (!mailer || target.recipients === null) return { state: 'failed', attempts, mail: null }
+
+  const { gateway, identity } = event
+  const { domain } = mailer
+  const to = await recipientsOf(target.recipients, event)
+  const messageId = messageIdFor({ gateway, identity, endpointId: target.endpoint.id, round: 1 }, domain)
+  const mail: Pick<Mail, 'to' | 'messageId' | 'createdAt' | 'tries'> = {
+    to,
+    messageId,
+    createdAt: clock.now(),
+    tries: 0,
+  }
+  const composed = letter([{ event, delivery: { ...delivery, tries: attempts.length, reason }, attempts }], {
+    mail,
+    domain,
+    subjectWords: true,
+    stored: false,
+    successAt: () => target.policy.success,
+  })
+  for (;;) {
+    const outcome = await mailer.send(composed)
+    const next = nextMailStep(mail, outcome, { now: clock.now(), random: Math.random() })
+    if (next.to === 'sent') return { state: 'emailed', attempts, mail: outcome }
+    if (next.to === 'failed') return { state: 'failed', attempts, mail: outcome }
+    mail.tries += 1
+    await clock.sleep(next.dueAt - clock.now())
+  }
+}

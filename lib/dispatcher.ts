@@ -1,0 +1,200 @@
+// The outgoing half as one part: the tries in outbound/ and the emails in fallback/, which do not know each
+// other, are put together here, and so is what an event is owed.
+import { z } from 'zod'
+import { type Clock, systemClock } from './clock.ts'
+import { type Endpoint, type MailOutcome, unwantedEndpoint } from './delivery.ts'
+import type { Accepted, Engine } from './engine.ts'
+import { OptionsError } from './errors.ts'
+import type { SmsEvent } from './event.ts'
+import { createFallback, type FallbackOptions, fallbackSchema } from './fallback/fallback.ts'
+import { defaultFormat, formats } from './formats.ts'
+import { consoleLogger, type Logger } from './logger.ts'
+import { checkOptions } from './options.ts'
+import { type DispatchEndpoint, type DispatchMessage, endpointOf, eventOf } from './outbound/dispatch.ts'
+import { createDispatcher as createTries, defaultGraceMs } from './outbound/dispatcher.ts'
+import { createGuard } from './outbound/guard.ts'
+import { isWanted } from './outbound/select.ts'
+import {
+  createTarget,
+  type DeliverTo,
+  deliverToSchema,
+  storedTarget,
+  type Target,
+} from './outbound/targets.ts'
+import { createWebhook } from './outbound/webhook.ts'
+import { createSignals, type On } from './signals.ts'
+
+export type DispatcherOptions = {
+  /** Where deliveries rest; opened and closed by whoever made it. */
+  engine: Engine
+  /** Who is owed events, by a name of your choice. Default: nobody, so that every message goes by email. */
+  deliverTo?: Record<string, DeliverTo> | undefined
+  /** The email when the tries are spent, and for messages that nobody wants; false: there is none. */
+  fallback: FallbackOptions | false
+  /** Deliveries in work at once, over all endpoints. Default: 50. */
+  concurrency?: number | undefined
+  /** Milliseconds that a wait between two tries may take in memory; longer ones rest in the engine. Default: 15,000. */
+  holdMs?: number | undefined
+  /** What a URL given to `dispatch` may reach beside public addresses: CIDRs, addresses, host names. Default: nothing. */
+  allowAddresses?: string[] | undefined
+  /** Any pino-like logger. Default: warnings and errors through `console`. */
+  logger?: Logger | undefined
+  /** For tests. Default: the system's. */
+  clock?: Clock | undefined
+}
+
+/** Shared with `smshook`, which takes the same options and a few more. */
+export const dispatcherShape = {
+  engine: z
+    .custom<Engine>((value) => typeof (value as Engine | null)?.claim === 'function')
+    .describe("an engine such as sqlite('./smshook.db')"),
+  deliverTo: z
+    .record(
+      z.string().regex(/^[\w.-]{1,100}$/, 'name endpoints with letters, digits, `.`, `-` and `_`'),
+      deliverToSchema,
+    )
+    .describe("an object such as { crm: { url: 'https://crm.example.com/sms' } }")
+    .optional(),
+  fallback: z
+    .union([z.literal(false), fallbackSchema])
+    .describe('{ smtp, from, to }, or false when there is to be no email'),
+  concurrency: z.number().int().min(1).max(10_000).describe('a whole number, 1 or more').optional(),
+  holdMs: z.number().int().min(0).describe('milliseconds').optional(),
+  allowAddresses: z.array(z.string()).describe("a list such as ['10.0.0.0/8', 'crm.internal']").optional(),
+  logger: z
+    .custom<Logger>((value) =>
+      ['info', 'warn', 'error'].every((name) => typeof (value as never)?.[name] === 'function'),
+    )
+    .describe('a pino-like logger with info, warn and error')
+    .optional(),
+  clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === 'function').optional(),
+}
+
+export type Dispatcher = {
+  /** Goes on delivering until `close`; the engine must be open. */
+  start(): void
+  /** Delivers and mails what is due and returns how many that were; begins nothing new after `maxMs`. */
+  runDue(options?: { maxMs?: number }): Promise<number>
+  /** Stores events with what they owe. Rejects with an EngineError when they are not stored. */
+  accept(events: readonly SmsEvent[]): Promise<void>
+  /** Owes a message to a webhook and an email address named now. The URL passes the address guard. */
+  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint): Promise<Accepted>
+  /** Sends one marked mail now, to the fallback's recipients or to `to`. */
+  test(to?: string | string[]): Promise<MailOutcome>
+  on: On
+  /** Claims no more, lets what is under way finish within `graceMs`, gives the rest back. Default: 10,000. */
+  close(graceMs?: number): Promise<void>
+}
+
+const needMailer = (targets: readonly Target[]): void => {
+  const needy = targets.find(({ recipients }) => recipients !== null)
+  if (!needy) return
+  const { id } = needy.endpoint
+  throw new OptionsError(
+    'options-invalid',
+    `\`deliverTo.${id}\` wants an email, but \`fallback\` is false; write fallback: { smtp, from, to }`,
+  )
+}
+
+/** Delivers from an engine. Throws an OptionsError. */
+export const createDispatcher = (
+  options: DispatcherOptions,
+  signals = createSignals(options.logger ?? consoleLogger),
+): Dispatcher => {
+  checkOptions(z.strictObject(dispatcherShape), options)
+  const { engine, logger = consoleLogger, clock = systemClock } = options
+  const { emit, on } = signals
+  const webhook = createWebhook({ clock, guard: createGuard(options.allowAddresses) })
+
+  const tools = {
+    clock,
+    webhook,
+    formats,
+    defaultFormat,
+    mailTo: ({ mailTo }: Endpoint) => mailTo?.[0] ?? fallback?.fixedTo ?? null,
+  }
+  const targets = Object.entries(options.deliverTo ?? {}).map(([id, entry]) => createTarget(id, entry, tools))
+  const configured = new Map(targets.map((target) => [target.endpoint.id, target]))
+
+  /** The configuration of today where there is one, else the endpoint as it was stored. */
+  const resolve = (endpoint: Endpoint): Target | null => {
+    const target = endpoint.guarded ? undefined : configured.get(endpoint.id)
+    return target?.endpoint.kind === endpoint.kind ? target : storedTarget(endpoint, tools)
+  }
+
+  if (options.fallback === false) needMailer(targets)
+  const fallback = options.fallback
+    ? createFallback({
+        options: options.fallback,
+        engine,
+        successAt: (endpoint) => resolve(endpoint)?.policy.success ?? formats[defaultFormat]!.policy.success,
+        clock,
+        logger,
+        emit,
+      })
+    : null
+
+  const tries = createTries({
+    engine,
+    resolve,
+    targets,
+    fallback: async (story) => {
+      const { endpoint } = story.delivery
+      const own = (endpoint.guarded ? undefined : configured.get(endpoint.id))?.recipients ?? endpoint.mailTo
+      return fallback?.owe(story, own) ?? null
+    },
+    clock,
+    logger,
+    emit,
+    concurrency: options.concurrency,
+    holdMs: options.holdMs,
+  })
+
+  const owed = (event: SmsEvent): Endpoint[] => {
+    const wanting = targets.filter(({ wish }) => isWanted(wish, event)).map(({ endpoint }) => endpoint)
+    const isUnwanted = wanting.length === 0 && event.type === 'message.received' && fallback !== null
+    return isUnwanted ? [unwantedEndpoint] : wanting
+  }
+
+  const announce = (event: SmsEvent, endpoints: readonly Endpoint[], answer: Accepted) => {
+    if (answer === 'repeat') return emit('repeat', { event })
+    emit('stored', { event, endpoints: endpoints.map(({ id }) => id) })
+    if (endpoints.length > 0 || event.type !== 'message.received') return
+    logger.warn({ event: event.id }, 'a message is stored, but no endpoint wants it and there is no fallback')
+    emit('unrouted', { event })
+  }
+
+  return {
+    on,
+    start: () => {
+      tries.start()
+      fallback?.start()
+    },
+    runDue: async (limits) => {
+      const deliveries = await tries.runDue(limits)
+      return deliveries + ((await fallback?.run()) ?? 0)
+    },
+    accept: async (events) => {
+      const items = events.map((event) => ({ event, endpoints: owed(event) }))
+      const answers = await engine.accept(items)
+      items.forEach(({ event, endpoints }, index) => {
+        announce(event, endpoints, answers[index]!)
+      })
+    },
+    dispatch: async (message, wished) => {
+      const event = eventOf(message, clock)
+      const endpoint = endpointOf(wished, tools)
+      const answers = await engine.accept([{ event, endpoints: [endpoint], join: true }])
+      announce(event, [endpoint], answers[0]!)
+      return answers[0]!
+    },
+    test: async (to) => {
+      if (fallback) return fallback.test(to)
+      throw new OptionsError('options-invalid', '`fallback` is false, so there is no email to test')
+    },
+    close: async (graceMs = defaultGraceMs) => {
+      await Promise.all([tries.close(graceMs), fallback?.close(graceMs)])
+      await webhook.close()
+    },
+  }
+}

@@ -1,0 +1,31 @@
+// The front door: everything that is public, in reading order. No logic.
+
+export type { Clock } from './clock.ts'
+export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
+export type { Attempt, Delivery, Endpoint, Mail, MailOutcome, Outcome, Policy, Reason } from './delivery.ts'
+export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
+export type { Engine, EngineContext } from './engine.ts'
+export { sqlite } from './engines/sqlite.ts'
+export {
+  DeliveryError,
+  EngineError,
+  type ErrorCode,
+  errorCodes,
+  OptionsError,
+  PayloadError,
+  VerificationError,
+} from './errors.ts'
+export type { Address, EventType, Media, SmsEvent } from './event.ts'
+export type { FallbackOptions } from './fallback/fallback.ts'
+export { createMailer, type Mailer, type MailerOptions } from './fallback/mailer.ts'
+export type { Form, Format, Gateway, GatewayRequest } from './gateway.ts'
+export { type UrlNetworksOptions, urlNetworks } from './gateways/url-networks.ts'
+export { createRouter, type Router, type RouterOptions } from './inbound/router.ts'
+export type { Logger } from './logger.ts'
+export type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
+export type { Handler, HandlerContext } from './outbound/handler.ts'
+export { policies } from './outbound/policy.ts'
+export type { DeliverTo } from './outbound/targets.ts'
+export type { Recipients } from './recipients.ts'
+export type { Signals } from './signals.ts'
+export { type Smshook, type SmshookOptions, smshook } from './smshook.ts'

@@ -1,0 +1,133 @@
+// The composition root: an engine, the router in front of it and the dispatcher behind it, opened, wired and
+// closed together.
+import { z } from 'zod'
+import { systemClock } from './clock.ts'
+import type { MailOutcome } from './delivery.ts'
+import { createDispatcher, type Dispatcher, type DispatcherOptions, dispatcherShape } from './dispatcher.ts'
+import type { Accepted, Counts, Engine, Filter, Found, Page } from './engine.ts'
+import { sqlite } from './engines/sqlite.ts'
+import type { Gateway } from './gateway.ts'
+import { createRouter, type Router } from './inbound/router.ts'
+import { consoleLogger } from './logger.ts'
+import { checkOptions } from './options.ts'
+import type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
+import { createSignals, type On } from './signals.ts'
+
+export type SmshookOptions = Omit<DispatcherOptions, 'engine'> & {
+  /** The only gateway, at the mount path itself. */
+  gateway?: Gateway | undefined
+  /** Several gateways, each at `<mount>/<name>`. */
+  gateways?: Record<string, Gateway> | undefined
+  /** Where everything rests. Default: `sqlite('./smshook.db')`. */
+  engine?: Engine | undefined
+  /** False: deliver only while `dispatcher.runDue` is called, as from cron. Default: true. */
+  start?: boolean | undefined
+}
+
+const optionsSchema = z.strictObject({
+  ...dispatcherShape,
+  engine: dispatcherShape.engine.optional(),
+  gateway: z.custom<Gateway>().optional(),
+  gateways: z.record(z.string(), z.custom<Gateway>()).optional(),
+  start: z.boolean().describe('true or false').optional(),
+})
+
+export type Smshook = {
+  /** For `app.use`. Until the engine is open it answers 503. */
+  router: Router
+  dispatcher: Pick<Dispatcher, 'runDue'>
+  /** Resolves when the engine is open and messages are taken. */
+  ready: Promise<void>
+  /** Watches: `sms.on('emailed', ...)`. Returns what stops it. */
+  on: On
+  /** Owes a message to a webhook and an address named now; once per message id and endpoint id. */
+  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint): Promise<Accepted>
+  /** Sends one marked mail, to the fallback's recipients or to `to`. The outcome says whether it was taken. */
+  test(to?: string | string[]): Promise<MailOutcome>
+  /** One event with its deliveries and their attempts, by the id of either; null when there is none. */
+  find(id: string): Promise<Found | null>
+  /** Deliveries, the newest first. `cursor` is the previous page's. */
+  list(filter?: Filter, page?: { limit?: number; cursor?: string }): Promise<Page>
+  counts(): Promise<Counts>
+  /** Starts ended deliveries anew, all tries before them again; resolves to how many that were. */
+  replay(deliveryIds: string | string[]): Promise<number>
+  /** Ends waiting deliveries without an email; resolves to how many that were. */
+  cancel(deliveryIds: string | string[]): Promise<number>
+  /** Takes no more, lets what is under way finish within `graceMs` (default 10,000), closes the engine. */
+  close(graceMs?: number): Promise<void>
+}
+
+const defaultFile = './smshook.db'
+const defaultPageSize = 50
+/** How long to wait before an engine that did not open is opened again: the first time, and from then on. */
+const reopenDelaysMs = [1_000, 5_000]
+
+/** Checks its options at once, opens the engine in the background. Throws an OptionsError. */
+export const smshook = (options: SmshookOptions): Smshook => {
+  checkOptions(optionsSchema, options)
+  const { gateway, gateways, start = true, ...rest } = options
+  const { logger = consoleLogger, clock = systemClock } = options
+  const signals = createSignals(logger)
+  const engine = options.engine ?? sqlite(defaultFile)
+  const dispatcher = createDispatcher({ ...rest, engine }, signals)
+  const closing = new AbortController()
+
+  const router: Router =
+    gateway || gateways
+      ? createRouter({
+          gateway,
+          gateways,
+          accept: dispatcher.accept,
+          quarantine: engine.quarantine,
+          onRejected: (rejection) => signals.emit('rejected', rejection),
+          logger,
+          clock,
+        })
+      : (_request, _response, next) => next()
+
+  const open = async () => {
+    for (let failures = 0; !closing.signal.aborted; failures += 1) {
+      try {
+        return await engine.open({ clock, logger })
+      } catch (error) {
+        const { code, message } = error as { code?: string; message: string }
+        logger.error({ code, reason: message }, 'the store cannot be opened; senders are asked to try again')
+        await clock.sleep(reopenDelaysMs[failures] ?? reopenDelaysMs.at(-1)!, closing.signal)
+      }
+    }
+  }
+
+  const announce = () => {
+    const paths = gateway ? [`/${'<token>'}`] : Object.keys(gateways ?? {}).map((name) => `/${name}/<token>`)
+    logger.info(
+      { store: engine.location, addresses: paths.map((path) => `https://<your host>/<mount path>${path}`) },
+      'ready; these are the addresses to paste into the gateways',
+    )
+  }
+
+  const ready = open().then(() => {
+    if (closing.signal.aborted) return
+    announce()
+    if (start) dispatcher.start()
+  })
+
+  return {
+    router,
+    dispatcher,
+    ready,
+    on: signals.on,
+    dispatch: dispatcher.dispatch,
+    test: dispatcher.test,
+    find: (id) => engine.find(id),
+    list: (filter = {}, { limit = defaultPageSize, cursor } = {}) => engine.list(filter, { limit, cursor }),
+    counts: () => engine.counts(),
+    replay: (deliveryIds) => engine.replay([deliveryIds].flat()),
+    cancel: (deliveryIds) => engine.cancel([deliveryIds].flat()),
+    close: async (graceMs) => {
+      closing.abort()
+      await ready
+      await dispatcher.close(graceMs)
+      await engine.close()
+    },
+  }
+}
