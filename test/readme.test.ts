@@ -1,0 +1,73 @@
+// The README says what the code does: its tables, figures and snippets are compared with it.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { errorCodes } from '../lib/errors.ts'
+import { mailDelaysMs, mailGiveUpMs } from '../lib/fallback/schedule.ts'
+import { formats } from '../lib/formats.ts'
+import { gateways } from '../lib/gateways/index.ts'
+import { defaultConcurrency, defaultHoldMs } from '../lib/outbound/dispatcher.ts'
+import { defaultHandlerTimeoutMs } from '../lib/outbound/handler.ts'
+import { jitter, policies } from '../lib/outbound/policy.ts'
+import { defaultEndpointConcurrency } from '../lib/outbound/targets.ts'
+
+const root = join(import.meta.dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const { sms } = policies
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0)
+const row = (name: string) => readme.split('\n').find((line) => line.startsWith(`| \`${name}\``))
+
+describe('README', () => {
+  test('has at most 400 lines and three badges', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(400)
+    expect(readme.match(/img\.shields\.io/g)).toHaveLength(3)
+  })
+
+  test('the quick start is the example, in at most 15 lines', () => {
+    const example = readFileSync(join(root, 'examples/quick-start.ts'), 'utf8')
+    expect(readme).toContain(`\`\`\`ts\n${example}\`\`\``)
+    expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(15)
+  })
+
+  test('the table of errors is the one of the code', () => {
+    const rows = Object.entries(errorCodes).map(
+      ([code, [who, meaning]]) => `| \`${code}\` | ${who} | ${meaning} |`,
+    )
+    expect(readme).toContain(`|---|---|---|\n${rows.join('\n')}\n\n`)
+  })
+
+  test('every gateway and every format is named', () => {
+    for (const name of Object.keys(gateways)) expect(readme).toContain(`| \`${name}(`)
+    for (const name of Object.keys(formats)) expect(row('format')).toContain(`\`${name}\``)
+  })
+
+  test('the schedule of the tries', () => {
+    const waits = sms.delaysMs.map((delayMs) => delayMs / 1000)
+    expect(readme).toContain(`${waits.slice(0, -1).join(', ')} and ${waits.at(-1)} seconds`)
+    expect(readme).toContain(`${(sum(sms.delaysMs) / 1000).toLocaleString('en')} in all`)
+    expect(readme).toContain(`jitter adds at most ${jitter * 100} %`)
+    expect(readme).toContain(`${sms.timeoutMs / 1000} seconds (a handler ${defaultHandlerTimeoutMs / 1000})`)
+    const leastMs = sum(sms.delaysMs)
+    const mostMs = leastMs * (1 + jitter) + sms.tries * sms.timeoutMs
+    const minutes = [leastMs, mostMs].map((ms) => Math.ceil(ms / 60_000))
+    expect(readme).toContain(`${minutes[0]} to ${minutes[1]} minutes after the first failure`)
+    const standardMinutes = Math.floor(sum(policies.standardWebhooks.delaysMs) / 60_000)
+    expect(readme).toContain(`${Math.floor(standardMinutes / 60)} h ${standardMinutes % 60} m`)
+    expect(sms.retryAfterMaxMs / 60_000).toBe(10)
+  })
+
+  test('the schedule of the email', () => {
+    const minutes = mailDelaysMs.map((delayMs) => delayMs / 60_000)
+    expect(minutes.at(-1)).toBe(120)
+    const first = minutes.slice(0, -1)
+    expect(readme).toContain(
+      `${first.slice(0, -1).join(', ')} and ${first.at(-1)} minutes and then every two hours`,
+    )
+    expect(mailGiveUpMs / 86_400_000).toBe(5)
+  })
+
+  test('the defaults of the options', () => {
+    expect(row('concurrency')).toContain(`| ${defaultEndpointConcurrency} |`)
+    expect(readme).toContain(`| \`concurrency\` | deliveries in work at once | ${defaultConcurrency} |`)
+    expect(row('holdMs')).toContain(`| ${defaultHoldMs.toLocaleString('en')} |`)
+  })
+})
