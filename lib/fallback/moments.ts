@@ -30,13 +30,3 @@ export const momentsIn = (zone?: string): Moments => {
     sameDay: (one, other) => date(one) === date(other),
   }
 }
-
-/** True for the name of a time zone that this Node.js knows. */
-export const isZone = (name: string): boolean => {
-  try {
-    momentsIn(name)
-    return true
-  } catch {
-    return false
-  }
-}

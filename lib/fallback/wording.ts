@@ -182,7 +182,7 @@ const reasonWords = (delivery: Delivery): string[] => {
   const words: Partial<Record<Reason, string>> = {
     gone: 'That answer ends the tries.',
     deadline: 'The time set for the email had come.',
-    interrupted: `The process died ${delivery.interruptions} times in the middle of handing this to ${name}; whatever it is in this message should be found before it is replayed.`,
+    interrupted: `The process died ${delivery.interruptions} times while it handed this to ${name}; find out why before replaying it.`,
     unwanted: 'No endpoint is configured for such a message.',
     direct: `It is owed to ${name}.`,
     orphaned: `${name} is no longer in the configuration.`,

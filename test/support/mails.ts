@@ -16,13 +16,16 @@ export type MailEngine = Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'o
   failing: boolean
   /** Takes the lease of a mail away, as another process would. */
   steal(id: string): void
+  /** Voids all leases, as the process does that follows one that died. */
+  takeOver(): void
 }
 
 export const mailEngine = (clock: ManualClock): MailEngine => {
   const rows = new Map<string, Row>()
   const listeners = new Set<() => void>()
   const calls: string[] = []
-  let count = 0
+  let mails = 0
+  let tokens = 0
 
   const wake = () => {
     for (const listener of listeners) listener()
@@ -40,8 +43,8 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
     calls,
     failing: false,
     owe({ to = ['owner@example.com'], stories = [story()] } = {}) {
-      count += 1
-      const id = `mail-${count}`
+      mails += 1
+      const id = `mail-${mails}`
       const mail: Mail = {
         id,
         to,
@@ -61,6 +64,9 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
     steal: (id) => {
       rows.get(id)!.lease = { token: 'another', until: Number.POSITIVE_INFINITY }
     },
+    takeOver: () => {
+      for (const row of rows.values()) row.lease = null
+    },
     onDue(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -74,8 +80,8 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
           (lease === null || lease.until <= clock.now()),
       )
       return due.slice(0, limit).map((row): MailClaim => {
-        count += 1
-        row.lease = { token: `token-${count}`, until: clock.now() + leaseMs }
+        tokens += 1
+        row.lease = { token: `token-${tokens}`, until: clock.now() + leaseMs }
         return { lease: { id: row.mail.id, token: row.lease.token }, mail: row.mail, stories: row.stories }
       })
     },

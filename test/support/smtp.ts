@@ -31,6 +31,8 @@ export type Smtp = {
   readonly received: readonly Received[]
   /** Connections opened so far. */
   readonly connections: number
+  /** Messages that `hold` keeps without an answer. */
+  readonly holding: number
   /** The next message that nobody has awaited yet. */
   next(): Promise<Received>
   behave(mode: SmtpMode): Promise<void>
@@ -154,6 +156,9 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
     received,
     get connections() {
       return connections
+    },
+    get holding() {
+      return held.length
     },
     next: () => {
       const message = unread.shift()
