@@ -6,7 +6,7 @@ export type Slots = {
   /** Takes a slot, now or when one is free; first come, first served within an endpoint. */
   take(endpointId: string): Promise<void>
   give(endpointId: string): void
-  /** What could be claimed now: what is free less what waits already. */
+  /** What could be claimed now. Whoever waits, waits for what is not free, and so takes nothing from this. */
   free(): { limit: number; room: Room }
 }
 
@@ -50,8 +50,7 @@ export const createSlots = (limits: {
       // Without a prototype: endpoint ids may come from an operator's data.
       const of: Record<string, number> = Object.assign(Object.create(null), limits.of)
       for (const [id, count] of busy) of[id] = limitOf(id) - count
-      for (const { endpointId } of waiting) of[endpointId] = (of[endpointId] ?? limits.each) - 1
-      return { limit: limits.overall - total - waiting.length, room: { default: limits.each, of } }
+      return { limit: limits.overall - total, room: { default: limits.each, of } }
     },
   }
 }
