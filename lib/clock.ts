@@ -9,8 +9,9 @@ export type Clock = {
   after(ms: number, action: () => void): () => void
 }
 
-// Node fires a longer timer at once, which would turn a long wait into a busy loop.
+// Node fires a longer timer at once, which would turn a long wait into a busy loop, and warns of a negative one.
 const longestTimerMs = 2 ** 31 - 1
+const timerMs = (ms: number): number => Math.min(Math.max(ms, 0), longestTimerMs)
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -22,11 +23,11 @@ export const systemClock: Clock = {
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = setTimeout(wake, Math.min(ms, longestTimerMs))
+      const timer = setTimeout(wake, timerMs(ms))
       signal?.addEventListener('abort', wake, { once: true })
     }),
   after: (ms, action) => {
-    const timer = setTimeout(action, Math.min(ms, longestTimerMs)).unref()
+    const timer = setTimeout(action, timerMs(ms)).unref()
     return () => clearTimeout(timer)
   },
 }

@@ -56,8 +56,8 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
   })
   const mostHeld = 4 * concurrency
   const stopping = new AbortController()
-  /** What is in work, by lease token. */
-  const inWork = new Map<string, { lease: Lease; ended: Promise<void> }>()
+  /** What is in work, and when it has ended. By lease, since all leases of one claim may share a token. */
+  const inWork = new Map<Lease, Promise<void>>()
   const outcomes = createOutcomes({ engine, fallback, clock, logger, emit, stopping: stopping.signal })
   let held = 0
   let isRunning = false
@@ -119,7 +119,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         wait: async (dueAt) => {
           await clock.sleep(dueAt - clock.now(), stopping.signal)
           held -= 1
-          const goesOn = !stopping.signal.aborted && inWork.has(lease.token)
+          const goesOn = !stopping.signal.aborted && inWork.has(lease)
           if (stopping.signal.aborted) await engine.release([lease])
           return goesOn
         },
@@ -138,8 +138,8 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
           'a delivery was left to the next claim',
         )
       })
-      .finally(() => inWork.delete(claim.lease.token))
-    inWork.set(claim.lease.token, { lease: claim.lease, ended })
+      .finally(() => inWork.delete(claim.lease))
+    inWork.set(claim.lease, ended)
     renewSoon()
   }
 
@@ -180,16 +180,16 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
     clock.after(leaseMs / 3, async () => {
       hasWaker = false
       if (inWork.size === 0) return
-      const leases = [...inWork.values()].map(({ lease }) => lease)
+      const leases = [...inWork.keys()]
       const answers = await engine.renew(leases, leaseMs).catch(() => [])
       answers.forEach((answer, index) => {
-        if (answer === 'lost') inWork.delete(leases[index]!.token)
+        if (answer === 'lost') inWork.delete(leases[index]!)
       })
       renewSoon()
     })
   }
 
-  const allEnded = () => Promise.all([...inWork.values()].map(({ ended }) => ended))
+  const allEnded = () => Promise.all(inWork.values())
   let stopListening = () => {}
 
   return {
@@ -215,7 +215,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
       const grace = new AbortController()
       await Promise.race([allEnded(), clock.sleep(graceMs, grace.signal)])
       grace.abort()
-      const left = [...inWork.values()].map(({ lease }) => lease)
+      const left = [...inWork.keys()]
       if (left.length > 0) {
         logger.warn(
           { deliveries: left.length },

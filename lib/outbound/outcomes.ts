@@ -65,6 +65,7 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
     if (mail === null) {
       const answer = await settle(lease, attempt, { to: 'failed', reason: 'no-fallback' })
       if (answer === 'lost') return answer
+      announce()
       logger.error(
         details,
         'a message reached nobody, and there is no address to mail it to; it can be replayed',
