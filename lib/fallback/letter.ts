@@ -65,7 +65,7 @@ const subjectOf = (event: SmsEvent, words: boolean): string => {
   const start = headline(event, nameLength)
   const room = subjectLength - visibleLength(start) - visibleLength(': ""')
   const said = words && !event.encrypted && room >= fewestWords ? oneLine(event.text ?? '', room) : ''
-  return oneLine(said === '' ? start : `${start}: "${said}"`, subjectLength)
+  return said === '' ? start : `${start}: "${said}"`
 }
 
 const dressed = (

@@ -1,6 +1,6 @@
 // Sends letters; the only file that knows nodemailer, which is loaded when the first mail goes out. It knows
 // neither deliveries nor retries: an attempt to send is one outcome.
-import type { SMTPPoolOptions, Transporter } from 'nodemailer'
+import type { SMTPPoolOptions } from 'nodemailer'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../clock.ts'
 import type { MailOutcome } from '../delivery.ts'
@@ -10,8 +10,11 @@ import type { Letter } from './letter.ts'
 import { errorOutcome, type MailError, sentOutcome } from './mail-outcome.ts'
 import { type Mailbox, mailboxSchema } from './mailbox.ts'
 
-/** What a ready transporter must be able to do; nodemailer's `createTransport` returns one. */
-export type Transport = Pick<Transporter, 'sendMail'> & { verify?: () => Promise<unknown> }
+/** A ready transporter of any nodemailer; its `createTransport` returns one. */
+export type Transport = {
+  sendMail(mail: object): Promise<{ response?: unknown; rejected?: unknown }>
+  verify?(): Promise<unknown>
+}
 
 export type MailerOptions = {
   /**
@@ -115,31 +118,42 @@ const poolOptions = (smtp: string | SMTPPoolOptions): SMTPPoolOptions & { pool: 
   }
 }
 
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 /** What must not come back in the words of a mail server. */
-const secretsOf = (smtp: string | SMTPPoolOptions | Transport): string[] => {
-  if (typeof smtp === 'object' && isTransport(smtp)) return []
-  const written = typeof smtp === 'string' ? { url: smtp } : (smtp as SMTPPoolOptions)
+const secretsOf = (smtp: string | SMTPPoolOptions): string[] => {
+  const written: SMTPPoolOptions = typeof smtp === 'string' ? { url: smtp } : smtp
   const url = urlOf(written.url ?? '')
-  const auth = 'auth' in written ? (written.auth as { pass?: string } | undefined) : undefined
-  return [auth?.pass, url?.password, url && decodeURIComponent(url.password)].filter(
-    (secret): secret is string => typeof secret === 'string' && secret !== '',
-  )
+  const { pass } = (written.auth ?? {}) as { pass?: unknown }
+  return [typeof pass === 'string' ? pass : '', url?.password ?? '', decoded(url?.password ?? '')]
 }
 
 /** Throws an OptionsError; opens nothing until the first mail or `verify`. */
 export const createMailer = (options: MailerOptions): Mailer => {
   const { smtp, from, clock = systemClock } = checkOptions(optionsSchema, options)
-  const secrets = secretsOf(smtp)
-  let opened: Promise<Transport & { close?: (how: { force: boolean }) => void }> | null = null
+  const ready = typeof smtp === 'object' && isTransport(smtp) ? smtp : null
+  const secrets = ready ? [] : secretsOf(smtp as string | SMTPPoolOptions)
+  let opened: Promise<Transport & { close(how: { force: boolean }): void }> | null = null
+  let closed = false
 
-  const open = () => {
-    if (typeof smtp === 'object' && isTransport(smtp)) return smtp
-    opened ??= import('nodemailer').then(({ createTransport }) => {
-      const transport = createTransport(poolOptions(smtp))
-      // An idle connection that breaks concerns no mail; without a listener it would end the process.
-      transport.on('error', () => {})
-      return transport
-    })
+  const make = async () => {
+    const { createTransport } = await import('nodemailer')
+    const transport = createTransport(poolOptions(smtp as string | SMTPPoolOptions))
+    // An idle connection that breaks concerns no mail; without a listener it would end the process.
+    transport.on('error', () => {})
+    return transport
+  }
+
+  const open = async (): Promise<Transport> => {
+    if (closed) throw new Error('the mailer is closed')
+    if (ready) return ready
+    opened ??= make()
     return opened
   }
 
@@ -193,11 +207,11 @@ export const createMailer = (options: MailerOptions): Mailer => {
       }
     },
     close() {
+      closed = true
       opened?.then(
-        (transport) => transport.close?.({ force: true }),
+        (transport) => transport.close({ force: true }),
         () => {},
       )
-      opened = null
     },
   }
 }

@@ -23,7 +23,11 @@ export const momentsIn = (zone?: string): Moments => {
   const date = format({ ...day, year: 'numeric' })
   const full = format({ ...day, ...time, weekday: 'short', year: 'numeric', timeZoneName: 'short' })
   return {
-    full: (at) => `${full(at)} (${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC)`,
+    full: (at) => {
+      const told = full(at)
+      const utc = `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+      return told.endsWith(' UTC') ? told : `${told} (${utc})`
+    },
     brief: format(time),
     dated: format({ ...day, ...time }),
     exact: format({ ...time, second: '2-digit' }),

@@ -37,7 +37,7 @@ export type Section = {
 const longestName = 60
 
 /** How somebody is called in the letter. */
-export const nameOf = (address: Address | null, limit = longestName): string =>
+const nameOf = (address: Address | null, limit = longestName): string =>
   (address && oneLine(address.e164 ?? address.raw, limit)) || 'unknown'
 
 const statusTypes: readonly EventType[] = [
@@ -49,11 +49,11 @@ const statusTypes: readonly EventType[] = [
 ]
 
 /** The other side: who texted us, or whom a status is about. */
-export const counterpart = (event: SmsEvent): Address | null =>
+const counterpart = (event: SmsEvent): Address | null =>
   statusTypes.includes(event.type) ? event.to : event.from
 
 /** What happened, short enough for a subject. */
-export const headline = (event: SmsEvent, limit?: number): string => {
+export const headline = (event: SmsEvent, limit: number): string => {
   const from = nameOf(event.from, limit)
   const to = nameOf(event.to, limit)
   const headlines: Record<EventType, string> = {
@@ -67,7 +67,7 @@ export const headline = (event: SmsEvent, limit?: number): string => {
     'device.online': `Phone ${from} is online`,
     'device.offline': `Phone ${from} is offline`,
     'device.ping': `Phone ${from} reports`,
-    unknown: `Unknown event from ${oneLine(event.gateway, longestName)}`,
+    unknown: `Unknown event from ${oneLine(event.gateway, limit)}`,
   }
   return headlines[event.type]
 }
@@ -207,7 +207,7 @@ export const sectionOf = (story: Story, context: WordingContext): Section => {
     news:
       event.type === 'message.received'
         ? null
-        : `${headline(event)}${event.reason === null ? '.' : `: ${oneLine(event.reason, 300)}`}`,
+        : `${headline(event, longestName)}${event.reason === null ? '.' : `: ${oneLine(event.reason, 300)}`}`,
     message: event.encrypted || !event.text ? null : legible(event.text),
     remarks: remarksOf(event),
     facts: factsOf(story, moments),

@@ -1,6 +1,6 @@
 // What a letter says; that it arrives so is tested in letter-mail.test.ts.
 import type { Reason } from '../../lib/delivery.ts'
-import type { EventType } from '../../lib/event.ts'
+import { type EventType, eventTypes } from '../../lib/event.ts'
 import { visibleLength } from '../../lib/fallback/legible.ts'
 import { letter, messageIdFor } from '../../lib/fallback/letter.ts'
 import { webhookEndpoint } from '../support/events.ts'
@@ -168,6 +168,10 @@ describe('what it is about', () => {
     expect(text).toMatch(/Received: Thu, 1 Jan 2026, 20:01/)
   })
 
+  test('UTC is not told twice', () => {
+    expect(write({}, { zone: 'UTC' }).text).toMatch(/^Received: Thu, 1 Jan 2026, 00:00 UTC$/m)
+  })
+
   test('that it is stored is said only where it is true', () => {
     expect(write().text).toContain('Stored as event')
     expect(write({}, { stored: false }).text).not.toMatch(/Stored|replayed/)
@@ -194,7 +198,11 @@ describe('subject', () => {
     expect(subject(`${'x'.repeat(35)}${family}${family}y`)).toBe(
       `SMS from +61412345678 to +61298765432: "${'x'.repeat(35)}${family}…"`,
     )
-    expect(visibleLength(subject('Hi', 'n'.repeat(500)))).toBeLessThanOrEqual(78)
+    const long = number('n'.repeat(500))
+    for (const type of eventTypes) {
+      const event = { type, from: long, to: long, gateway: 'g'.repeat(500), text: 'x'.repeat(500) }
+      expect(visibleLength(write({ event }).subject)).toBeLessThanOrEqual(78)
+    }
     expect(subject(`Z${'\u0301'.repeat(10_000)}algo`).length).toBeLessThan(100)
   })
 

@@ -3,6 +3,7 @@ import { createTransport } from 'nodemailer'
 import { OptionsError } from '../../lib/errors.ts'
 import { letter, testLetter } from '../../lib/fallback/letter.ts'
 import { createMailer, type MailerOptions } from '../../lib/fallback/mailer.ts'
+import { manualClock, settled } from '../support/manual-clock.ts'
 import { type Smtp, type SmtpMode, type SmtpOptions, startSmtp } from '../support/smtp.ts'
 import { letterContext, story } from '../support/stories.ts'
 
@@ -73,17 +74,29 @@ describe('what the mail server answers', () => {
     expect(await mailerFor(smtp.url).send(sample())).toMatchObject({ type: 'sent' })
   })
 
+  /** A mail server elsewhere, which is our own behind a socket of the test's. */
+  const elsewhere = (smtp: Smtp, url: string): MailerOptions['smtp'] => ({
+    url,
+    getSocket: (_options, done) => {
+      const connection = connect(smtp.port, '127.0.0.1', () => done(null, { connection }))
+    },
+  })
+
   test('a mail server elsewhere must offer TLS', async () => {
     const smtp = await server()
-
-    const mailer = mailerFor({
-      host: 'mail.example.com',
-      getSocket: (_options, done) => {
-        const connection = connect(smtp.port, '127.0.0.1', () => done(null, { connection }))
-      },
-    })
-    expect(await mailer.send(sample())).toMatchObject({ ...setUp, code: 'tls' })
+    const mailer = mailerFor(elsewhere(smtp, 'smtp://mail.example.com'))
+    const message = expect.stringContaining('STARTTLS')
+    expect(await mailer.send(sample())).toMatchObject({ ...setUp, code: 'tls', message })
     expect(smtp.received).toHaveLength(0)
+    const plain = mailerFor(elsewhere(smtp, 'smtp://mail.example.com?ignoreTLS=true'))
+    expect(await plain.send(sample())).toMatchObject({ type: 'sent' })
+  })
+
+  test('port 465 speaks TLS from the first byte, whatever the URL begins with', async () => {
+    const smtp = await server()
+    const mailer = mailerFor(elsewhere(smtp, 'smtp://mail.example.com:465'))
+    const message = expect.stringMatching(/wrong version number/i)
+    expect(await mailer.send(sample())).toMatchObject({ ...setUp, code: 'tls', message })
   })
 
   test('some recipients refused: the others have it, and the refused are named', async () => {
@@ -167,14 +180,33 @@ describe('options', () => {
     const transport = createTransport({ host: '127.0.0.1', port: smtp.port, pool: true })
     closing.push(() => transport.close())
     const mailer = mailerFor(transport)
-    mailer.close()
     expect(await mailer.send(sample())).toMatchObject({ type: 'sent' })
-    expect(mailer.domain).toBe('example.com')
+    mailer.close()
+    expect(await mailer.send(sample())).toMatchObject({ type: 'error', permanent: false })
+    expect(await mailerFor(transport).send(sample())).toMatchObject({ type: 'sent' })
   })
 
   test('a domain outside ASCII is told in ASCII', () => {
+    expect(mailerFor('smtp://localhost').domain).toBe('example.com')
     expect(mailerFor('smtp://localhost', 'Texte <sms@bücher.example>').domain).toBe('xn--bcher-kva.example')
   })
+})
+
+test('a server that never says what became of a mail is given up', async () => {
+  const smtp = await server({ behave: 'hold' })
+  const clock = manualClock()
+  const mailer = createMailer({ smtp: smtp.url, from: 'sms@example.com', clock })
+  closing.push(mailer.close)
+  const sending = mailer.send(sample())
+  while (smtp.holding === 0) await settled()
+  await clock.advance(10 * 60_000)
+  expect(await sending).toMatchObject({ type: 'error', code: 'timeout', permanent: false })
+  expect(clock.waiting).toBe(0)
+})
+
+test('a password that is no URL encoding is taken as it stands', async () => {
+  const smtp = await server({ login: { user: 'me', pass: '50%off' } })
+  expect(await mailerFor(smtp.url.replace('//', '//me:50%off@')).verify()).toBeNull()
 })
 
 test('the test mail is marked as one', async () => {

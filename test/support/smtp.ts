@@ -54,10 +54,11 @@ export type SmtpOptions = {
 const reply = (responseCode: number, message: string): Error =>
   Object.assign(new Error(message), { responseCode })
 
-const atRecipient: Partial<Record<SmtpMode, Error>> = {
-  busy: reply(450, '4.2.1 mailbox busy'),
-  refuse: reply(550, '5.1.1 no such mailbox'),
-  full: reply(552, '5.2.2 mailbox full'),
+// Servers like to repeat the address.
+const atRecipient = (mode: SmtpMode, address: string): Error | null => {
+  if (mode === 'busy') return reply(450, `4.2.1 <${address}> is busy`)
+  if (mode === 'refuse') return reply(550, `5.1.1 <${address}> does not exist`)
+  return mode === 'full' ? reply(552, `5.2.2 <${address}> is full`) : null
 }
 
 export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
@@ -101,7 +102,7 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
         done(null, { user: auth.username })
       },
       onRcptTo({ address }, _session, done) {
-        done(options.unknown?.includes(address) ? atRecipient.refuse : atRecipient[mode])
+        done(atRecipient(options.unknown?.includes(address) ? 'refuse' : mode, address))
       },
       onData(stream, session, done) {
         const chunks: Buffer[] = []
