@@ -9,6 +9,8 @@ import type { Guard } from './guard.ts'
 /** Bytes of an answer that are read at the most, and that are kept. */
 const mostReadBytes = 64 * 1024
 const keptBytes = 1024
+/** A try that ran out of time cannot call off its connecting, which the system gives up only after minutes. */
+const mostConnectMs = 30_000
 
 const codes: Record<string, OutcomeCode> = {
   ECONNREFUSED: 'refused',
@@ -16,7 +18,6 @@ const codes: Record<string, OutcomeCode> = {
   EPIPE: 'reset',
   UND_ERR_SOCKET: 'reset',
   ENOTFOUND: 'dns',
-  EAI_AGAIN: 'dns',
   ETIMEDOUT: 'timeout',
   UND_ERR_CONNECT_TIMEOUT: 'timeout',
   UND_ERR_HEADERS_TIMEOUT: 'timeout',
@@ -27,11 +28,16 @@ const codes: Record<string, OutcomeCode> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
 }
 
-const codeOf = (error: { code?: unknown }): OutcomeCode => {
-  const code = String(error.code ?? '')
-  if (codes[code]) return codes[code]
-  if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return 'tls'
-  return code.startsWith('HPE_') ? 'protocol' : 'network'
+type NetworkError = Error & { code?: unknown }
+
+const codeOf = (error: NetworkError): OutcomeCode => {
+  const code = String(error.code)
+  if (Object.hasOwn(codes, code)) return codes[code]!
+  if (code.startsWith('EAI_')) return 'dns'
+  // OpenSSL's verdicts on a certificate have no prefix in common.
+  if (/^ERR_(TLS|SSL)|CERT|^UNABLE_TO|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/.test(code)) return 'tls'
+  // The parser's errors should have codes as well, but do not in undici 8.
+  return error.name === 'HTTPParserError' ? 'protocol' : 'network'
 }
 
 const failed = (code: OutcomeCode, message: string): Outcome => ({
@@ -40,8 +46,20 @@ const failed = (code: OutcomeCode, message: string): Outcome => ({
   message: message.slice(0, 300),
 })
 
+/** Several addresses that all failed make one error without words. */
+const erred = (error: NetworkError): Outcome => failed(codeOf(error), error.message || String(error.code))
+
+/** A password may hold a bare percent sign. */
+const unescaped = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 const splitUrl = (url: URL) => {
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  const credentials = `${unescaped(url.username)}:${unescaped(url.password)}`
   return {
     origin: url.origin,
     path: `${url.pathname}${url.search}`,
@@ -55,9 +73,10 @@ export type Webhook = { attempt(one: WebhookTry): Promise<Outcome>; close(): Pro
 
 export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }): Webhook => {
   // HTTP/1.1 only: one connection is one try, so that a reset harms no other.
-  const shared: Agent.Options = { allowH2: false, connect: { timeout: 0 }, headersTimeout: 0, bodyTimeout: 0 }
-  const trusted = new Agent(shared)
-  const guarded = new Agent({ ...shared, connect: { timeout: 0, lookup: guard.lookup } })
+  const shared: Agent.Options = { allowH2: false, headersTimeout: 0, bodyTimeout: 0 }
+  const connect = { timeout: mostConnectMs }
+  const trusted = new Agent({ ...shared, connect })
+  const guarded = new Agent({ ...shared, connect: { ...connect, lookup: guard.lookup } })
 
   const exchange = (agent: Agent, options: Agent.DispatchOptions, timeoutMs: number) =>
     new Promise<Outcome>((resolve) => {
@@ -78,7 +97,8 @@ export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }):
         type: 'answer',
         status,
         retryAfter,
-        excerpt: Buffer.concat(kept).subarray(0, keptBytes).toString('utf8'),
+        // As a stream, since the cut may go through a character.
+        excerpt: new TextDecoder().decode(Buffer.concat(kept).subarray(0, keptBytes), { stream: true }),
       })
       const stop = (outcome: Outcome) => {
         end(outcome)
@@ -104,8 +124,7 @@ export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }):
           if (readBytes > mostReadBytes) stop(answer())
         },
         onResponseEnd: () => end(answer()),
-        onResponseError: (_controller, error) =>
-          end(failed(codeOf(error as { code?: unknown }), error.message)),
+        onResponseError: (_controller, error) => end(erred(error)),
       })
     })
 
