@@ -19,8 +19,8 @@ const words = new Map<string, Intent>([
   ['info', 'help'],
 ])
 
-// Far above the longest word with any sensible punctuation; spares folding every long text.
-const longestText = 40
+// Twice the longest word, for punctuation and spaces; spares folding most texts.
+const longestText = 24
 
 /**
  * The intent of a text that is nothing but such a word, case and punctuation aside; null for all others:

@@ -1,27 +1,41 @@
 // What kind of address a sender or recipient is, and its E.164 form where there is no doubt about it.
 // How one gateway damages numbers on the way (a lost plus) is repaired in gateways/.
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max'
+import { PhoneNumber, parsePhoneNumberFromString } from 'libphonenumber-js/max'
 import type { Address } from './event.ts'
 
-// ITU-T E.164 allows 15 digits; the rest is room for `00` and for punctuation.
+// ITU-T E.164 allows 7 to 15 digits; the rest is room for `00` and for punctuation.
 const longestNumber = 40
+const shortestE164 = '+1234567'.length
 const longestShortCode = 8
+
+// Most numbers are E.164 as they stand, and seeing that costs a third of parsing them (4 of 14 µs).
+const isPlainlyValid = (number: string): boolean => {
+  if (!/^\+[1-9]\d{6,14}$/.test(number)) return false
+  try {
+    return new PhoneNumber(number).isValid()
+  } catch {
+    return false // No country has this calling code.
+  }
+}
 
 // Only a *valid* number is converted, by the numbering plan of its country. "Possible" is not enough: by
 // its length alone, the short code 19881988 could be a number abroad.
 const validE164 = (number: string): string | null => {
+  if (isPlainlyValid(number)) return number
   const parsed = parsePhoneNumberFromString(number, { extract: false })
-  return parsed?.isValid() ? parsed.number : null
+  if (!parsed || parsed.number.length < shortestE164) return null
+  return parsed.isValid() ? parsed.number : null
 }
 
 const numeric = (raw: string, number: string): Address => {
   const international = number.startsWith('+') ? number : `+${number.replace(/^00/, '')}`
   const e164 = validE164(international)
   if (e164 !== null) return { raw, kind: 'e164', e164 }
-  const digits = number.replace(/\D/g, '')
-  if (digits.length > 0 && digits.length <= longestShortCode) return { raw, kind: 'short', e164: null }
+  const digits = number.replace(/[\s().\-/+*#]/g, '')
+  if (!/^\d+$/.test(digits)) return { raw, kind: 'unknown', e164: null }
+  if (digits.length <= longestShortCode) return { raw, kind: 'short', e164: null }
   // A single leading zero is the trunk prefix of most countries; which country it is was not said.
-  if (/^0[1-9]/.test(number)) return { raw, kind: 'national', e164: null }
+  if (/^0[1-9]/.test(digits)) return { raw, kind: 'national', e164: null }
   return { raw, kind: 'unknown', e164: null }
 }
 
@@ -42,7 +56,7 @@ const mostRemembered = 1_000
 export const address = (raw: string): Address => {
   const known = remembered.get(raw)
   if (known) return known
-  const result = classify(raw)
+  const result = Object.freeze(classify(raw))
   if (raw.length <= longestNumber) {
     if (remembered.size >= mostRemembered) remembered.clear()
     remembered.set(raw, result)

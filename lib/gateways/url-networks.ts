@@ -1,0 +1,209 @@
+// The URL Networks PBX, both ways: the form it posts for each SMS, and the same form as it would post it.
+import { createHash, randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { OptionsError, PayloadError, VerificationError } from '../errors.ts'
+import type { Address, EventDraft, SmsEvent } from '../event.ts'
+import type { Format, Gateway } from '../gateway.ts'
+import { intentOf } from '../intent.ts'
+import { checkOptions } from '../options.ts'
+import { address } from '../phone.ts'
+
+/** The PBX posts eight short fields; an SMS of 1,600 characters makes about 15 kB of them at the worst. */
+const defaultMaxBytes = 64 * 1024
+
+export type UrlNetworksOptions = {
+  /**
+   * What the PBX repeats to prove itself, as the last part of the Web Hook URL, as `?token=` or as the
+   * password of Basic auth. Several while one is being replaced.
+   */
+  token?: string | readonly (string | undefined)[] | undefined
+  /** Refuses posts that name another `service_id`. */
+  serviceId?: string | undefined
+  /** Refuses posts for another `sms_number`; written with or without the plus. */
+  smsNumber?: string | undefined
+  /** True takes posts from anyone who knows the address, if there is no token. Default: false. */
+  allowUnauthenticated?: boolean | undefined
+  /** The largest body, in bytes. Default: 65,536. */
+  maxBytes?: number | undefined
+}
+
+const optionsSchema = z.strictObject({
+  token: z
+    .union([z.string(), z.array(z.string().optional())])
+    .optional()
+    .describe('a text, or a list of texts'),
+  serviceId: z.string().min(1).optional().describe('the service id as a text'),
+  smsNumber: z.string().min(1).optional().describe('the number as a text'),
+  allowUnauthenticated: z.boolean().optional().describe('true or false'),
+  maxBytes: z.number().int().min(1).optional().describe('a whole number of bytes'),
+})
+
+const tokensOf = ({ token, allowUnauthenticated = false }: UrlNetworksOptions): string[] => {
+  const tokens = [token].flat().filter((each) => each !== undefined && each.trim() !== '') as string[]
+  if (tokens.length > 0 || allowUnauthenticated) return tokens
+  const seen = token === undefined ? 'undefined' : 'empty'
+  throw new OptionsError(
+    'options-invalid',
+    `\`token\` is ${seen}; is SMS_TOKEN set? Anyone could post messages here: write a long random text as ` +
+      '`token` and put it at the end of the Web Hook URL, or write `allowUnauthenticated: true`',
+  )
+}
+
+const decodedPlus = /^ \d[\d ().-]*$/
+
+/**
+ * A plus that was not percent-encoded is a space by the rules of forms: ` 61412345678` was `+61412345678`.
+ * Only what has the digits of an international number is repaired; a name or a short code had no plus.
+ */
+const repairPlus = (value: string): string => {
+  if (!decodedPlus.test(value)) return value
+  const digits = value.replace(/\D/g, '').length
+  return digits >= 7 && digits <= 15 ? `+${value.slice(1)}` : value
+}
+
+/** HTML copies of the PBX's documentation show `&timestamp` as `×tamp`, and people paste from them. */
+const corruptedId = /^(.*)×tamp=(.*)$/s
+
+// 2000 and 2100: what lies outside is no time of an SMS, milliseconds among it.
+const earliestSeconds = 946_684_800
+const latestSeconds = 4_102_444_800
+
+const readTime = (seconds: string | undefined): string | null => {
+  if (seconds === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(seconds)) return null
+  const value = Number(seconds)
+  if (value < earliestSeconds || value >= latestSeconds) return null
+  return new Date(value * 1000).toISOString()
+}
+
+const readAddress = (value: string | undefined): Address | null =>
+  value === undefined || value.trim() === '' ? null : address(value)
+
+const carriesMessage = ['from', 'sms_number', 'body', 'message_id']
+
+/** Without a `message_id`, a post is known by what it says; without a time, one "Yes" is like another. */
+const substituteIdentity = (fields: Fields, time: string | undefined): { identity: string; note: string } => {
+  if (readTime(time) === null) return { identity: randomUUID(), note: 'identity:random' }
+  const stable = JSON.stringify([fields.service_id, fields.from, fields.sms_number, fields.body, time])
+  return { identity: createHash('sha256').update(stable).digest('hex'), note: 'identity:hash' }
+}
+
+type Fields = Readonly<Record<string, string | undefined>>
+
+const draftOf = (fields: Fields, readingNotes: readonly string[]): EventDraft => {
+  if (!carriesMessage.some((name) => fields[name]))
+    throw new PayloadError(
+      'body-unreadable',
+      'the form has none of `from`, `sms_number`, `body` and `message_id`, so that there is no message in it',
+    )
+  const notes = [...readingNotes]
+
+  const from = fields.from === undefined ? undefined : repairPlus(fields.from)
+  const to = fields.sms_number === undefined ? undefined : repairPlus(fields.sms_number)
+  if (from !== fields.from || to !== fields.sms_number) notes.push('plus')
+
+  const corrupted = corruptedId.exec(fields.message_id ?? '')
+  if (corrupted) notes.push('tamp')
+  const messageId = (corrupted ? corrupted[1]! : (fields.message_id ?? '')).trim() || null
+
+  let identity = messageId
+  if (identity === null) {
+    const substitute = substituteIdentity(fields, corrupted?.[2] ?? fields.timestamp)
+    identity = substitute.identity
+    notes.push(substitute.note)
+  }
+  const text = fields.body ?? null
+  return {
+    identity,
+    type: 'message.received',
+    from: readAddress(from),
+    to: readAddress(to),
+    text,
+    media: [],
+    intent: intentOf(text),
+    encrypted: false,
+    messageId,
+    reason: null,
+    occurredAt: readTime(fields.timestamp),
+    notes,
+    raw: fields,
+  }
+}
+
+/** The number as it is compared: with or without a plus, spaces and brackets. */
+const canonical = (number: string): string => address(number).e164 ?? number.replace(/[\s().+-]/g, '')
+
+/**
+ * Takes the posts of the URL Networks PBX. Throws an OptionsError.
+ *
+ * The PBX signs nothing, so that the `token` in its Web Hook URL is all that tells it from a stranger: use https.
+ */
+export const urlNetworks = (options: UrlNetworksOptions = {}): Gateway => {
+  const { serviceId, smsNumber, maxBytes = defaultMaxBytes } = checkOptions(optionsSchema, options)
+  const expectedNumber = smsNumber === undefined ? undefined : canonical(smsNumber)
+  return {
+    kind: 'urlNetworks',
+    methods: ['POST'],
+    maxBytes,
+    needsBytes: false,
+    tokens: tokensOf(options),
+    verify: (request) => {
+      if (serviceId === undefined && expectedNumber === undefined) return
+      const { fields } = request.form()
+      if (serviceId !== undefined && fields.service_id !== serviceId)
+        throw new VerificationError('service-mismatch', 'the post names another `service_id` than configured')
+      if (expectedNumber !== undefined && canonical(repairPlus(fields.sms_number ?? '')) !== expectedNumber)
+        throw new VerificationError('number-mismatch', 'the post names another `sms_number` than configured')
+    },
+    parse: (request) => {
+      const { fields, notes } = request.form()
+      return [draftOf(fields, notes)]
+    },
+  }
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+// encodeURIComponent throws at half a surrogate pair, which a text cut in mid-emoji ends in.
+const encode = (value: string): string => encodeURIComponent(value.replace(/\p{Surrogate}/gu, '\ufffd'))
+
+const serviceIdOf = ({ raw }: SmsEvent): string | null => {
+  const value = raw !== null && typeof raw === 'object' && 'service_id' in raw ? raw.service_id : null
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** The PBX's own form, so that what reads its posts can read ours. */
+export const urlNetworksFormat: Format = {
+  name: 'urlNetworks',
+  carries: ['message.received'],
+  // Ten tries and exactly 200 are documented; the spacing and the time limit are not and are ours.
+  policy: {
+    tries: 10,
+    delaysMs: [5_000, 15_000, 30_000, 60_000, 120_000, 240_000, 360_000, 480_000, 600_000],
+    timeoutMs: 5_000,
+    success: 200,
+    endOn: [],
+    retryAfterMaxMs: 600_000,
+    fallbackAfterMs: null,
+  },
+  secretsFault: (secrets) =>
+    secrets.length === 0 ? null : 'the format `urlNetworks` signs nothing; leave `secret` out',
+  compose: (event, { url, serviceId, fallbackTo }) => {
+    const { id, messageId, from, to, text, occurredAt, receivedAt } = event
+    const fields = [
+      ['service_id', serviceIdOf(event) ?? serviceId ?? ''],
+      ['from', from?.e164 ?? from?.raw ?? ''],
+      ['sms_number', to?.e164 ?? to?.raw ?? ''],
+      ['body', text ?? ''],
+      // Other gateways' ids are short and collide; readers of this form expect a UUID.
+      ['message_id', messageId !== null && uuid.test(messageId) ? messageId : id],
+      ['timestamp', String(Math.floor(Date.parse(occurredAt ?? receivedAt) / 1000))],
+      ['webhook_url', url],
+      ['webhook_url_fallback', fallbackTo ?? ''],
+    ] as const
+    return {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: fields.map(([name, value]) => `${name}=${encode(value)}`).join('&'),
+    }
+  },
+}

@@ -1,0 +1,94 @@
+// Reads a request's body off the wire, bounded, or finds what an earlier body parser left of it; and lets
+// the rest of an unwanted one drain away. What the bytes say is read in body.ts.
+import type { IncomingMessage } from 'node:http'
+import { PayloadError } from '../errors.ts'
+
+/** What body parsers add to a request. */
+export type ParsedRequest = IncomingMessage & { body?: unknown; rawBody?: unknown }
+
+const tooLarge = (maxBytes: number) =>
+  new PayloadError('body-too-large', `the body is larger than ${maxBytes} bytes`)
+
+/** True when the headers announce a body. */
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+/** Resolves with the whole body. Rejects with a PayloadError as soon as it is too large or will never come. */
+export const readBody = (request: IncomingMessage, maxBytes: number): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const encoding = request.headers['content-encoding']
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+      return reject(new PayloadError('body-encoding', 'the body is compressed, which no gateway does'))
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return reject(tooLarge(maxBytes))
+
+    const chunks: Buffer[] = []
+    let size = 0
+    let settled = false
+    const fail = (error: PayloadError) => {
+      settled = true
+      reject(error)
+    }
+    const leave = () => {
+      if (!settled) fail(new PayloadError('body-aborted', 'the sender went away before the body had come'))
+    }
+    // A middleware that waited before it called next() may hand over a request that is gone already.
+    if (request.destroyed) return leave()
+
+    // The listeners stay: removing them costs more than it saves, and a late 'error' needs one.
+    request.on('data', (data: Buffer | string) => {
+      if (settled) return
+      // Texts come when somebody has called setEncoding().
+      const chunk = typeof data === 'string' ? Buffer.from(data, request.readableEncoding ?? 'utf8') : data
+      size += chunk.length
+      if (size > maxBytes) return fail(tooLarge(maxBytes))
+      chunks.push(chunk)
+    })
+    request.on('end', () => {
+      if (settled) return
+      settled = true
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))
+    })
+    request.on('error', leave)
+    request.on('close', leave)
+  })
+
+/** A body as it came, or (`bytes` null) as an earlier body parser read it. */
+export type Body = { bytes: Buffer; parsed: undefined } | { bytes: null; parsed: unknown }
+
+/**
+ * What an earlier body parser left: the bytes where somebody kept them, else, where the bytes as they came
+ * are not needed, its own reading. Null when there is neither.
+ */
+export const leftover = ({ rawBody, body }: ParsedRequest, needsBytes: boolean): Body | null => {
+  for (const kept of [rawBody, body]) if (Buffer.isBuffer(kept)) return { bytes: kept, parsed: undefined }
+  // As a text it has been through a charset, which may have been the wrong one.
+  if (needsBytes) return null
+  for (const text of [rawBody, body])
+    if (typeof text === 'string') return { bytes: Buffer.from(text), parsed: undefined }
+  return typeof body === 'object' && body !== null ? { bytes: null, parsed: body } : null
+}
+
+/**
+ * Reads and drops what still comes, until it ends or `maxBytes` have come, then calls `done` once. Closing
+ * a connection on a sender that still sends would reset it, and the answer would be lost on the way.
+ */
+export const drain = (request: IncomingMessage, maxBytes: number, done: () => void): void => {
+  let size = 0
+  let over = false
+  const finish = () => {
+    if (over) return
+    over = true
+    done()
+  }
+  if (request.complete || request.destroyed) {
+    finish()
+    return
+  }
+  request.on('data', (data: Buffer | string) => {
+    size += data.length
+    if (size > maxBytes) finish()
+  })
+  request.on('end', finish)
+  request.on('error', finish)
+  request.on('close', finish)
+}

@@ -1,0 +1,59 @@
+// Cuts tokens from what is kept: a gateway may echo our whole URL back to us, token and all.
+const cut = '***'
+
+// Deeper than any gateway nests; a body of nothing but brackets must not end the stack.
+const deepest = 32
+
+const escapeForPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+
+/** One character of a token as itself, as UTF-8 bytes, percent-encoded once and twice, and as in a form. */
+const characterPattern = (character: string): string => {
+  const bytes = [...Buffer.from(character)]
+  const hex = bytes.map((byte) =>
+    [...byte.toString(16).padStart(2, '0')].map((digit) => `[${digit}${digit.toUpperCase()}]`).join(''),
+  )
+  const forms = [
+    escapeForPattern(character),
+    hex.map((byte) => `%${byte}`).join(''),
+    hex.map((byte) => `%25${byte}`).join(''),
+  ]
+  if (bytes.length > 1) forms.push(escapeForPattern(Buffer.from(character).toString('latin1')))
+  if (character === ' ') forms.push('\\+')
+  return `(?:${forms.join('|')})`
+}
+
+export type Redactor = {
+  text(text: string): string
+  bytes(bytes: Buffer): Buffer
+  /** Texts in lists and objects too, names included. */
+  value(value: unknown): unknown
+}
+
+/** Replaces every token by `***`, however it is encoded. */
+export const createRedactor = (tokens: readonly string[]): Redactor => {
+  if (tokens.length === 0) return { text: (text) => text, bytes: (bytes) => bytes, value: (value) => value }
+
+  // The longest first: of two tokens, one may be the beginning of the other.
+  const sorted = [...tokens].sort((a, b) => b.length - a.length)
+  const pattern = new RegExp(sorted.map((token) => [...token].map(characterPattern).join('')).join('|'), 'g')
+  // Most names and values of a form are too short to hold one, which is seen sooner than a pattern is tried.
+  const shortest = Math.min(...tokens.map((token) => token.length))
+  const text = (value: string): string => (value.length < shortest ? value : value.replace(pattern, cut))
+
+  const valueAt = (value: unknown, depth: number): unknown => {
+    if (typeof value === 'string') return text(value)
+    if (typeof value !== 'object' || value === null) return value
+    if (depth === 0) return cut
+    if (Array.isArray(value)) return value.map((item) => valueAt(item, depth - 1))
+    const copy: Record<string, unknown> = Object.create(null)
+    for (const name of Object.keys(value))
+      copy[text(name)] = valueAt((value as Record<string, unknown>)[name], depth - 1)
+    return copy
+  }
+
+  return {
+    text,
+    bytes: (bytes) => Buffer.from(text(bytes.toString('latin1')), 'latin1'),
+    value: (value) => valueAt(value, deepest),
+  }
+}

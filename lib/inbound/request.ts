@@ -1,0 +1,43 @@
+// A request as a gateway sees it, and everything in it that could be a token.
+// Whether a token is right is decided in receiver.ts.
+import type { IncomingMessage } from 'node:http'
+import type { Form, GatewayRequest } from '../gateway.ts'
+import { decodeForm, decodeJson, formOf } from './body.ts'
+import type { Body } from './read.ts'
+
+/** Where a request came to: the path segment after the gateway, decoded, and the query with its `?`. */
+export type Place = { token: string | null; search: string }
+
+/** The last path segment, `?token=` and the password of Basic auth, as far as they are there. */
+export const candidatesOf = ({ headers }: IncomingMessage, { token, search }: Place): string[] => {
+  const candidates = token === null ? [] : [token]
+  if (search !== '') candidates.push(...new URLSearchParams(search).getAll('token'))
+  const basic = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (basic !== undefined) {
+    const pair = Buffer.from(basic, 'base64').toString()
+    candidates.push(pair.slice(pair.indexOf(':') + 1))
+  }
+  return candidates
+}
+
+const noQuery = new URLSearchParams()
+
+/** Its body is not read before it is asked for, and the form not twice. */
+export const gatewayRequest = (
+  { method = '', headers }: IncomingMessage,
+  { search }: Place,
+  { bytes, parsed }: Body,
+): GatewayRequest => {
+  let form: Form | undefined
+  return {
+    method,
+    headers,
+    query: search === '' ? noQuery : new URLSearchParams(search),
+    bytes,
+    form: () => {
+      form ??= bytes ? decodeForm(bytes, headers['content-type']) : formOf(parsed)
+      return form
+    },
+    json: () => (bytes ? decodeJson(bytes) : parsed),
+  }
+}

@@ -1,0 +1,65 @@
+import fc from 'fast-check'
+import { addressSchema } from '../lib/event.ts'
+import { address } from '../lib/phone.ts'
+
+describe('address', () => {
+  test.each([
+    ['+61412345678', '+61412345678'],
+    ['61412345678', '+61412345678'],
+    ['0061412345678', '+61412345678'],
+    ['+61 (412) 345-678', '+61412345678'],
+    [' +61412345678 ', '+61412345678'],
+    ['+610412345678', '+61412345678'],
+    ['442079460000', '+442079460000'],
+    ['12025550123', '+12025550123'],
+    ['٦١٤١٢٣٤٥٦٧٨', '+61412345678'],
+  ])('%j is the number %s', (raw, e164) => {
+    expect(address(raw)).toEqual({ raw, kind: 'e164', e164 })
+  })
+
+  test.each([
+    // Possible by their lengths, but no such numbers: never converted.
+    ['447700900123', 'unknown'],
+    ['+447700900123', 'unknown'],
+    ['19881988', 'short'],
+    ['12345', 'short'],
+    ['131 450', 'short'],
+    // 491102 would be valid in Germany, but E.164 begins at seven digits.
+    ['491102', 'short'],
+    ['0412 345 678', 'national'],
+    ['(02) 9876 5432', 'national'],
+    ['00000000000', 'unknown'],
+    ['1234567890123456789', 'unknown'],
+    ['ACME', 'alpha'],
+    ['Bob & Co 24', 'alpha'],
+    ['Müller', 'alpha'],
+    ['中文', 'alpha'],
+    ['+1 800 FLOWERS', 'alpha'],
+    ['@bob', 'alpha'],
+    ['bob@example.com', 'email'],
+    ['', 'unknown'],
+    ['+', 'unknown'],
+    ['☎', 'unknown'],
+    ['1'.repeat(70_000), 'unknown'],
+  ])('%j is %s', (raw, kind) => {
+    expect(address(raw)).toEqual({ raw, kind, e164: null })
+  })
+
+  test('the same text has the same answer, however many others were asked for in between', () => {
+    const first = address('+61412345678')
+    for (let count = 0; count < 1_500; count += 1) address(String(count))
+    expect(address('+61412345678')).toEqual(first)
+  })
+
+  test('never throws, keeps the text, and says E.164 exactly when it gives one', () => {
+    const raw = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[+0-9 ().-]{0,20}$/))
+    fc.assert(
+      fc.property(raw, (text) => {
+        const result = addressSchema.parse(address(text))
+        expect(result.raw).toBe(text)
+        expect(result.e164 !== null).toBe(result.kind === 'e164')
+        if (result.e164 !== null) expect(result.e164).toMatch(/^\+\d{7,15}$/)
+      }),
+    )
+  })
+})
