@@ -57,13 +57,14 @@ const mailAfter = (mail: Mail, outcome: MailOutcome, next: MailNext, now: number
 export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: PostmanParts): Postman => {
   const underway = new Map<Promise<void>, Lease>()
   const waits = new AbortController()
-  let round: Promise<number> | null = null
+  let running: Promise<number> | null = null
   let woken = false
   let wake = () => {}
   let stopped = false
   let started = false
   let unlisten = () => {}
   let cancelRenewal = () => {}
+  let cancelRetry = () => {}
   let engineFails = false
   let setUpFault: string | null = null
 
@@ -168,7 +169,7 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
     else logger.warn(claimDetails(claim), 'what came of a mail is not on record; it may go out again')
   }
 
-  const start = (claim: MailClaim) => {
+  const take = (claim: MailClaim) => {
     if (underway.size === 0) {
       cancelRenewal()
       renewLater()
@@ -185,12 +186,13 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
       return claims
     } catch (error) {
       onEngine(error)
-      if (started) clock.after(engineRetryMs, () => void run())
+      cancelRetry()
+      if (started && !stopped) cancelRetry = clock.after(engineRetryMs, () => void run())
       return []
     }
   }
 
-  const runRound = async (): Promise<number> => {
+  const runWhileDue = async (): Promise<number> => {
     let attempts = 0
     for (;;) {
       woken = false
@@ -198,13 +200,13 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
         wake = resolve
       })
       const claims = await claim(maxConnections - underway.size)
-      for (const one of claims) start(one)
+      for (const one of claims) take(one)
       attempts += claims.length
       if (claims.length > 0 && underway.size < maxConnections) continue
       if (underway.size === 0) {
         if (woken && !stopped) continue
         // In the same turn as the last look at `woken`, so that no wake falls between.
-        round = null
+        running = null
         return attempts
       }
       // One slow mail holds up nobody: a freed place or a mail that has become due goes on.
@@ -215,8 +217,8 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
   const run = (): Promise<number> => {
     woken = true
     wake()
-    round ??= runRound()
-    return round
+    running ??= runWhileDue()
+    return running
   }
 
   return {
@@ -234,8 +236,9 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
     async stop(graceMs) {
       stopped = true
       unlisten()
+      cancelRetry()
       const enough = new AbortController()
-      await Promise.race([round, clock.sleep(graceMs, enough.signal)])
+      await Promise.race([running, clock.sleep(graceMs, enough.signal)])
       enough.abort()
       waits.abort()
       cancelRenewal()
