@@ -159,9 +159,11 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
   }
 
   const failure = (error: unknown): Answer => {
-    const code = ownCode(error) ?? 'engine-failed'
-    complain(code, 'could not take a request; its sender is asked to try again', error)
-    return code === 'body-consumed' ? { status: 500, code } : unavailable(code)
+    const own = ownCode(error)
+    const isSetUp = own === 'body-consumed'
+    const code = isSetUp || own?.startsWith('engine-') ? own : 'engine-failed'
+    complain(code, 'could not take a request; its sender is told to try again', error)
+    return isSetUp ? { status: 500, code } : unavailable(code)
   }
 
   /** Null once everything in the request is stored. */
