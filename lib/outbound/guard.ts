@@ -14,6 +14,11 @@ export type Guard = {
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6
 
+/** All of IPv6 that is assigned to public use so far (RFC 4291, IANA). */
+const publicIpv6 = ipaddr.parseCIDR('2000::/3')
+/** The well-known NAT64 prefix (RFC 6052); those of RFC 8215 are local and wrap what only their network knows. */
+const nat64 = ipaddr.parseCIDR('64:ff9b::/96')
+
 /** An IPv6 address that only wraps an IPv4 one is judged by what it wraps. */
 const unwrapped = (ip: Ip): Ip => {
   if (ip.kind() === 'ipv4') return ip
@@ -27,7 +32,7 @@ const unwrapped = (ip: Ip): Ip => {
     case 'ipv4Mapped':
       return six.toIPv4Address()
     case 'rfc6052':
-      return inner(12)
+      return six.match(nat64) ? inner(12) : six
     case '6to4':
       return inner(2)
     case 'teredo':
@@ -43,14 +48,20 @@ const stripped = (hostname: string): string =>
     .replace(/\.$/, '')
     .toLowerCase()
 
+const isPublic = (ip: Ip): boolean =>
+  ip.range() === 'unicast' && (ip.kind() === 'ipv4' || ip.match(publicIpv6))
+
+const shortest = (address: string): string => ipaddr.parse(address).toString()
+
 /** `allow` takes CIDRs such as `10.1.0.0/16`, single addresses, and exact host names. */
 export const createGuard = (allow: readonly string[] = []): Guard => {
   const ranges = allow.filter((entry) => ipaddr.isValidCIDR(entry)).map((entry) => ipaddr.parseCIDR(entry))
-  const hosts = new Set(allow.map(stripped))
+  const hosts = new Set(allow.map(stripped).map((host) => (ipaddr.isValid(host) ? shortest(host) : host)))
 
   const mayReach = (address: string): boolean => {
+    if (!ipaddr.isValid(address)) return false
     const ip = unwrapped(ipaddr.parse(address))
-    if (ip.range() === 'unicast' || hosts.has(ip.toString())) return true
+    if (isPublic(ip) || hosts.has(ip.toString())) return true
     return ranges.some(([base, bits]) => base.kind() === ip.kind() && ip.match(base, bits))
   }
 
