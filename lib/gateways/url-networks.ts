@@ -39,7 +39,8 @@ const optionsSchema = z.strictObject({
 })
 
 const tokensOf = ({ token, allowUnauthenticated = false }: UrlNetworksOptions): string[] => {
-  const tokens = [token].flat().filter((each) => each !== undefined && each.trim() !== '') as string[]
+  // Files of secrets end in a newline, which is not part of the secret.
+  const tokens = [token].flat().flatMap((each) => each?.trim() || [])
   if (tokens.length > 0 || allowUnauthenticated) return tokens
   const seen = token === undefined ? 'undefined' : 'empty'
   throw new OptionsError(

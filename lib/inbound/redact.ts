@@ -1,4 +1,5 @@
 // Cuts tokens from what is kept: a gateway may echo our whole URL back to us, token and all.
+// Knows no gateway and no event; what is cut from is the affair of receiver.ts.
 const cut = '***'
 
 // Deeper than any gateway nests; a body of nothing but brackets must not end the stack.
@@ -6,20 +7,19 @@ const deepest = 32
 
 const escapeForPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 
-/** One character of a token as itself, as UTF-8 bytes, percent-encoded once and twice, and as in a form. */
+/** `%XX`, percent-encoded any number of times: a URL in a URL in a form. */
+const encoded = (byte: number): string => {
+  const digits = byte.toString(16).padStart(2, '0')
+  return `%(?:25)*${[...digits].map((digit) => `[${digit}${digit.toUpperCase()}]`).join('')}`
+}
+
+/** One character of a token: as itself, as UTF-8 bytes, percent-encoded, and as forms write it. */
 const characterPattern = (character: string): string => {
   const bytes = [...Buffer.from(character)]
-  const hex = bytes.map((byte) =>
-    [...byte.toString(16).padStart(2, '0')].map((digit) => `[${digit}${digit.toUpperCase()}]`).join(''),
-  )
-  const forms = [
-    escapeForPattern(character),
-    hex.map((byte) => `%${byte}`).join(''),
-    hex.map((byte) => `%25${byte}`).join(''),
-  ]
-  if (bytes.length > 1) forms.push(escapeForPattern(Buffer.from(character).toString('latin1')))
-  if (character === ' ') forms.push('\\+')
-  return `(?:${forms.join('|')})`
+  const patterns = [escapeForPattern(character), bytes.map(encoded).join('')]
+  if (bytes.length > 1) patterns.push(escapeForPattern(Buffer.from(character).toString('latin1')))
+  if (character === ' ') patterns.push('\\+', encoded('+'.charCodeAt(0)))
+  return `(?:${patterns.join('|')})`
 }
 
 export type Redactor = {

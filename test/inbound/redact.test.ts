@@ -12,6 +12,7 @@ const disguises: [string, (text: string) => string][] = [
     (text) => encodeURIComponent(text).replace(/%../g, (hex) => hex.toLowerCase()),
   ],
   ['percent-encoded twice', (text) => encodeURIComponent(encodeURIComponent(text))],
+  ['percent-encoded three times', (text) => [1, 2, 3].reduce((value) => encodeURIComponent(value), text)],
   ['as in a form', (text) => new URLSearchParams({ x: text }).toString().slice(2)],
   [
     'every character encoded',
