@@ -24,8 +24,13 @@ export type Wish = { limit: number; leaseMs: number; room: Room }
 // A claim of media-laden messages must not fill the host's memory: beyond 16 MB the rest is left for the next.
 const claimChars = 16 * 2 ** 20
 
-type Due = { seq: number; readyAt: number }
+/** An endpoint with something due: since when its longest due first try, and its longest due retry. */
+type Head = { id: string; first: number | null; again: number | null }
+type Urgency = { isRetry: number; readyAt: number }
+type Due = Urgency & { seq: number }
 type Settling = { tries: number; round: number; readyAt: number }
+
+const byUrgency = (a: Urgency, b: Urgency) => a.isRetry - b.isRetry || a.readyAt - b.readyAt
 
 export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
   const insertEvent = db.prepare(`
@@ -36,25 +41,26 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
     INSERT INTO deliveries (event, endpoint_id, endpoint, created_at, due_at, ready_at)
     VALUES (?1, ?2, ?3, ?4, ?4, ?4) ON CONFLICT (event, endpoint_id) DO NOTHING`)
 
-  // Hops from one endpoint with pending deliveries to the next, so that neither ten thousand parked deliveries
-  // of one nor its ten thousand due ones cost the others anything.
+  // Hops from one endpoint with pending deliveries to the next, so that neither the parked deliveries of one nor
+  // its due ones cost the others anything. The index is named because SQLite would choose the one of the states.
+  const pending = "deliveries INDEXED BY deliveries_ready WHERE state = 'pending'"
   const dueEndpoints = db.prepare(`
     WITH RECURSIVE endpoints (id) AS (
-      SELECT min(endpoint_id) FROM deliveries WHERE state = 'pending'
+      SELECT (SELECT min(endpoint_id) FROM ${pending})
       UNION ALL
-      SELECT (SELECT min(endpoint_id) FROM deliveries WHERE state = 'pending' AND endpoint_id > endpoints.id)
+      SELECT (SELECT min(endpoint_id) FROM ${pending} AND endpoint_id > endpoints.id)
       FROM endpoints WHERE endpoints.id IS NOT NULL
     )
-    SELECT id FROM endpoints WHERE id IS NOT NULL AND (
-      EXISTS (SELECT 1 FROM deliveries
-        WHERE state = 'pending' AND endpoint_id = id AND retry = 0 AND ready_at <= ?1)
-      OR EXISTS (SELECT 1 FROM deliveries
-        WHERE state = 'pending' AND endpoint_id = id AND retry = 1 AND ready_at <= ?1))`)
+    SELECT id, first, again FROM (
+      SELECT id,
+        (SELECT min(ready_at) FROM ${pending} AND endpoint_id = id AND retry = 0 AND ready_at <= ?1) AS first,
+        (SELECT min(ready_at) FROM ${pending} AND endpoint_id = id AND retry = 1 AND ready_at <= ?1) AS again
+      FROM endpoints WHERE id IS NOT NULL
+    ) WHERE first IS NOT NULL OR again IS NOT NULL`)
   const dueOf = db.prepare(`
-    SELECT seq, ready_at AS readyAt FROM deliveries
-    WHERE state = 'pending' AND endpoint_id = ? AND retry = ? AND ready_at <= ?
+    SELECT seq, retry AS isRetry, ready_at AS readyAt FROM ${pending} AND endpoint_id = ? AND retry = ? AND ready_at <= ?
     ORDER BY ready_at LIMIT ?`)
-  const find = db.prepare(`
+  const told = db.prepare(`
     SELECT ${deliveryColumns}, e.event FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.seq = ?`)
   const lend = db.prepare(`
     UPDATE deliveries SET interruptions = interruptions + trying, trying = 1, lease = ?, ready_at = ? WHERE seq = ?`)
@@ -92,6 +98,12 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
   const mailed = (mail: NewMail, now: number) =>
     insertMail.run(JSON.stringify(mail.to), mail.messageId, now).lastInsertRowid
 
+  const dueFor = (id: string, space: number, now: number): Due[] => {
+    const first = dueOf.all(id, 0, now, space) as Due[]
+    if (first.length >= space) return first
+    return [...first, ...(dueOf.all(id, 1, now, space - first.length) as Due[])]
+  }
+
   return {
     accept(items: readonly AcceptanceRow[], turn: Turn): Accepted[] {
       return items.map(({ id, gateway, identity, event, endpoints, join }) => {
@@ -109,19 +121,16 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
 
     claim({ limit, leaseMs, room }: Wish, turn: Turn): ClaimRow[] {
       if (!owner.confirm(turn.now)) return []
-      const due: (Due & { isRetry: number })[] = []
-      for (const { id } of dueEndpoints.all(turn.now) as { id: string }[]) {
-        let space = Math.min(limit, Object.hasOwn(room.of, id) ? room.of[id]! : room.default)
-        for (const isRetry of [0, 1]) {
-          if (space <= 0) break
-          const found = dueOf.all(id, isRetry, turn.now, space) as Due[]
-          for (const one of found) due.push({ ...one, isRetry })
-          space -= found.length
-        }
-      }
-      due.sort((a, b) => a.isRetry - b.isRetry || a.readyAt - b.readyAt || a.seq - b.seq)
+      const spaceOf = (id: string) =>
+        Math.min(limit, Object.hasOwn(room.of, id) ? room.of[id]! : room.default)
+      const heads = (dueEndpoints.all(turn.now) as Head[])
+        .filter(({ id }) => spaceOf(id) > 0)
+        .map(({ id, first, again }) => ({ id, isRetry: first === null ? 1 : 0, readyAt: first ?? again! }))
+        .sort(byUrgency)
+      // Each of the first `limit` endpoints has one that is more urgent than all that the others have.
+      const due = heads.slice(0, limit).flatMap(({ id }) => dueFor(id, spaceOf(id), turn.now))
+      due.sort(byUrgency)
 
-      const token = owner.token()
       const claims: ClaimRow[] = []
       let chars = 0
       for (const { seq } of due.slice(0, limit)) {
@@ -129,8 +138,9 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
           turn.isDue = true
           break
         }
+        const token = owner.token()
         lend.run(token, turn.now + leaseMs, seq)
-        const delivery = find.get(seq) as DeliveryRow
+        const delivery = told.get(seq) as DeliveryRow
         chars += delivery.event.length
         claims.push({ token, delivery })
       }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../logger.ts'
 import { type Failure, failureOf } from './sqlite-errors.ts'
-import { type Call, openStore, type Place, type Reply } from './sqlite-store.ts'
+import type { Call, Place, Reply } from './sqlite-store.ts'
 import type { FromWorker, ToWorker } from './sqlite-worker.ts'
 
 export type Line = {
@@ -25,7 +25,9 @@ const workerFile = (): URL | null => {
   }
 }
 
-const mainThread = (place: Place): Line => {
+const mainThread = async (place: Place): Promise<Line> => {
+  // Only here: importing the package loads no database, and on a Node without one it must link.
+  const { openStore } = await import('./sqlite-store.ts')
   const store = openStore(place)
   return {
     // Later than all that this turn of the event loop still has to say, so that its calls share a commit.

@@ -38,8 +38,8 @@ export const mailCalls = (db: DatabaseSync, owner: Owner) => {
   return {
     claimMails({ limit, leaseMs }: { limit: number; leaseMs: number }, turn: Turn): MailClaimRow[] {
       if (!owner.confirm(turn.now)) return []
-      const token = owner.token()
       return (due.all(turn.now, limit) as MailRow[]).map((mail) => {
+        const token = owner.token()
         lend.run(token, turn.now + leaseMs, mail.seq)
         const stories = (members.all(mail.seq) as DeliveryRow[]).map((delivery) => ({
           delivery,

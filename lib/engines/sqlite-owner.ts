@@ -20,7 +20,7 @@ export type Owner = {
   confirm(now: number): boolean
   /** Tells the others that this process lives, if it is the owner. */
   touch(now: number): void
-  /** A token that no other claim has had or will have. */
+  /** A token that no other lease has had or will have, be it of a delivery or of a mail. */
   token(): string
   close(): void
 }
@@ -54,7 +54,7 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
   let lock: DatabaseSync | null = null
   let sign: { mtimeMs: number; seenAt: number } | null = null
   let touchedAt = Number.NEGATIVE_INFINITY
-  let claims = 0
+  let tokens = 0
   let problem: unknown = null
 
   const row = () => read.get() as Row
@@ -160,8 +160,8 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     },
     touch: live,
     token() {
-      claims += 1
-      return `${epoch}.${claims}`
+      tokens += 1
+      return `${epoch}.${tokens}`
     },
     close: giveUp,
   }

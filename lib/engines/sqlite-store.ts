@@ -55,18 +55,40 @@ export const openStore = ({ path, lockPath }: Place): Store => {
   const answer = ({ name, now, input }: Call, reply: Reply): Answer => {
     const turn: Turn = { now, isDue: false }
     const call = calls[name] as (input: unknown, turn: Turn) => unknown
+    const value = call(input, turn)
+    if (turn.isDue) reply.isDue = true
+    return { value }
+  }
+
+  const answerAlone = (call: Call, reply: Reply): Answer => {
     statements.save.run()
     try {
-      const value = call(input, turn)
-      if (turn.isDue) reply.isDue = true
-      statements.keep.run()
-      return { value }
+      return answer(call, reply)
     } catch (error) {
       // A full disk ends the whole transaction, and with it what the calls before this one wrote.
       if (!db.isTransaction) throw error
       statements.undo.run()
-      statements.keep.run()
       return { failure: failureOf(error) }
+    } finally {
+      if (db.isTransaction) statements.keep.run()
+    }
+  }
+
+  const transact = (batch: readonly Call[], isWrite: boolean, answerOne: typeof answer): Reply => {
+    const reply: Reply = { answers: [], isDue: false }
+    const begin = isWrite ? statements.write : statements.read
+    begin.run()
+    try {
+      for (const call of batch) reply.answers.push(answerOne(call, reply))
+      statements.commit.run()
+      return reply
+    } catch (error) {
+      const isOneCall = db.isTransaction && reply.answers.length < batch.length
+      if (db.isTransaction) statements.rollback.run()
+      // Savepoints keep the call that failed from taking the others with it. They would add a fifth to what a
+      // call costs, so they are for this second time only.
+      if (isOneCall && answerOne === answer) return transact(batch, isWrite, answerAlone)
+      throw error
     }
   }
 
@@ -74,16 +96,10 @@ export const openStore = ({ path, lockPath }: Place): Store => {
     run(batch) {
       const claim = batch.find(({ name }) => claims.has(name))
       if (claim) owner.contend((claim.input as { leaseMs: number }).leaseMs, claim.now)
-      const isWrite = ({ name }: Call) => !reads.has(name) && (owner.isOwner || !claims.has(name))
-      const reply: Reply = { answers: [], isDue: false }
+      const isWrite = batch.some(({ name }) => !reads.has(name) && (owner.isOwner || !claims.has(name)))
       try {
-        const begin = batch.some(isWrite) ? statements.write : statements.read
-        begin.run()
-        for (const call of batch) reply.answers.push(answer(call, reply))
-        statements.commit.run()
-        return reply
+        return transact(batch, isWrite, answer)
       } catch (error) {
-        if (db.isTransaction) statements.rollback.run()
         const failure = failureOf(error)
         return { answers: batch.map(() => ({ failure })), isDue: false }
       }
