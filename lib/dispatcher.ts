@@ -53,6 +53,11 @@ export const dispatcherShape = {
       z.string().regex(/^[\w.-]{1,100}$/, 'name endpoints with letters, digits, `.`, `-` and `_`'),
       deliverToSchema,
     )
+    .superRefine((entries, context) => {
+      if (!Object.hasOwn(entries, unwantedEndpoint.id)) return
+      const message = 'messages that no endpoint wants have this name in the store; write another name'
+      context.addIssue({ code: 'custom', path: [unwantedEndpoint.id], message })
+    })
     .describe("an object such as { crm: { url: 'https://crm.example.com/sms' } }")
     .optional(),
   fallback: z
@@ -67,7 +72,10 @@ export const dispatcherShape = {
     )
     .describe('a pino-like logger with info, warn and error')
     .optional(),
-  clock: z.custom<Clock>((value) => typeof (value as Clock | null)?.now === 'function').optional(),
+  clock: z
+    .custom<Clock>((value) => typeof (value as Clock | null)?.now === 'function')
+    .describe('a clock with now, sleep and after')
+    .optional(),
 }
 
 export type Dispatcher = {

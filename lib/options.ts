@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { OptionsError } from './errors.ts'
 
 const secretNames = /token|secret|smtp|pass|auth|key/i
+/** The credentials and the query of a URL, also of one that lacks its `https://`. */
+const secretParts = /:\S*@|\?/
 
 /** What was seen, safe to print: a secret is described, never shown. */
 const describeValue = (value: unknown, path: string): string => {
@@ -12,18 +14,22 @@ const describeValue = (value: unknown, path: string): string => {
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
-  if (secretNames.test(path))
+  const isSecret = secretNames.test(path) || secretParts.test(String(value))
+  if (isSecret)
     return typeof value === 'string' ? `a text of ${value.length} characters` : `a ${typeof value}`
   return JSON.stringify(value)?.slice(0, 80) ?? String(value)
 }
 
-const unwrap = (schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined => {
+type Schema = z.core.$ZodType | undefined
+type Path = readonly PropertyKey[]
+
+const unwrap = (schema: Schema): Schema => {
   let inner = schema
   while (inner && 'innerType' in inner._zod.def) inner = inner._zod.def.innerType as z.core.$ZodType
   return inner
 }
 
-const stepInto = (schema: z.core.$ZodType | undefined, key: PropertyKey): z.core.$ZodType | undefined => {
+const stepInto = (schema: Schema, key: PropertyKey): Schema => {
   const inner = unwrap(schema)
   if (inner instanceof z.ZodObject) return inner.shape[key as string]
   if (inner instanceof z.ZodUnion) {
@@ -34,45 +40,78 @@ const stepInto = (schema: z.core.$ZodType | undefined, key: PropertyKey): z.core
   return undefined
 }
 
-const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+const schemaAt = (schema: z.ZodType, path: Path): Schema => path.reduce<Schema>(stepInto, schema)
+
+const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce(
     (part, key) =>
       part === null || part === undefined ? undefined : (part as Record<PropertyKey, unknown>)[key],
     value,
   )
 
-const at = (path: readonly PropertyKey[], root: string): string =>
-  [root, ...path.map(String)].filter(Boolean).join('.')
+/** What the developer should write, as the schema's `describe` has it; for an item, what its list has. */
+const adviceAt = (schema: z.ZodType, path: Path): string | undefined => {
+  const found = schemaAt(schema, path)
+  const descriptions = [unwrap(found), found].map((one) => one && z.globalRegistry.get(one)?.description)
+  const own = descriptions.find((description) => description !== undefined)
+  return own ?? (typeof path.at(-1) === 'number' ? adviceAt(schema, path.slice(0, -1)) : undefined)
+}
+
+const nameOf = (path: Path, root: string): string =>
+  [root, ...path.map(String)].filter(Boolean).join('.') || 'options'
+
+const nearest = (word: string, known: readonly string[]): string => {
+  const match = closestMatch(word, known)
+  return match === undefined ? '' : `did you mean \`${match}\`? `
+}
+
+/** Of several ways to write an option, the one that was meant; its own faults say more. */
+const meantBy = (schema: Schema, value: unknown): number => {
+  const variants = schema instanceof z.ZodUnion ? schema.options : []
+  const kind = Array.isArray(value) ? z.ZodArray : z.ZodObject
+  return typeof value === 'object' ? variants.findIndex((variant) => unwrap(variant) instanceof kind) : -1
+}
+
+const isUnsaid = (message: string): boolean => message.startsWith('write ') || message === 'Invalid input'
 
 const explain = (issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown, root: string): string[] => {
-  const found = issue.path.reduce<z.core.$ZodType | undefined>(stepInto, schema)
-  if (issue.code === 'unrecognized_keys') {
-    const inner = unwrap(found)
-    const shapes = inner instanceof z.ZodUnion ? inner.options.map(unwrap) : [inner]
-    const known = shapes.flatMap((shape) => (shape instanceof z.ZodObject ? Object.keys(shape.shape) : []))
-    return issue.keys.map((key) => {
-      const nearest = closestMatch(key, known)
-      const hint = nearest === undefined ? '' : `; did you mean \`${nearest}\`?`
-      return `\`${at([...issue.path, key], root)}\` is not an option${hint} (known here: ${known.join(', ')})`
-    })
+  const { path } = issue
+  const name = nameOf(path, root)
+  const found = unwrap(schemaAt(schema, path))
+  const seen = valueAt(value, path)
+  switch (issue.code) {
+    case 'unrecognized_keys': {
+      const shapes = found instanceof z.ZodUnion ? found.options.map(unwrap) : [found]
+      const known = shapes.flatMap((shape) => (shape instanceof z.ZodObject ? Object.keys(shape.shape) : []))
+      return issue.keys.map(
+        (key) =>
+          `\`${nameOf([...path, key], root)}\` is not an option; ${nearest(key, known)}(known here: ${known.join(', ')})`,
+      )
+    }
+    case 'invalid_union': {
+      const inner = issue.errors[meantBy(found, seen)] ?? []
+      if (inner.length === 0) break
+      const whole = inner.map((one) => ({ ...one, path: [...path, ...one.path] }) as z.core.$ZodIssue)
+      return whole.flatMap((one) => explain(one, schema, value, root))
+    }
+    case 'invalid_key':
+      return [`\`${name}\`: ${issue.issues[0]?.message}`]
+    case 'invalid_value': {
+      if (!(found instanceof z.ZodEnum) || typeof seen !== 'string') break
+      const known = issue.values.map(String)
+      return [
+        `\`${name}\` is ${describeValue(seen, name)}; ${nearest(seen, known)}(known here: ${known.join(', ')})`,
+      ]
+    }
+    case 'custom':
+      if (!isUnsaid(issue.message)) return [`\`${name}\`: ${issue.message}`]
   }
-  if (issue.code === 'invalid_union' && typeof valueAt(value, issue.path) === 'object') {
-    // Of several ways to write an option, an object was meant: its own faults say more.
-    const variants = found instanceof z.ZodUnion ? found.options : []
-    const meant = variants.findIndex((variant) => unwrap(variant) instanceof z.ZodObject)
-    const inner = (issue.errors[meant] ?? []).map((one) => ({ ...one, path: [...issue.path, ...one.path] }))
-    if (inner.length > 0) return inner.flatMap((one) => explain(one as z.core.$ZodIssue, schema, value, root))
-  }
-  if (issue.code === 'custom') return [`\`${at(issue.path, root) || 'options'}\`: ${issue.message}`]
-  const seen = valueAt(value, issue.path)
-  const path = at(issue.path, root)
-  const wanted =
-    z.globalRegistry.get((unwrap(found) ?? schema) as z.ZodType)?.description ??
-    z.globalRegistry.get((found ?? schema) as z.ZodType)?.description
-  return [
-    `\`${path || 'options'}\` is ${describeValue(seen, path)}; ${wanted ? `write ${wanted}` : issue.message}`,
-  ]
+  const advice = adviceAt(schema, path)
+  const wanted = issue.message.startsWith('write ') || !advice ? issue.message : `write ${advice}`
+  return [`\`${name}\` is ${describeValue(seen, name)}; ${wanted}`]
 }
+
+const isMisspelling = ({ code }: z.core.$ZodIssue): number => (code === 'unrecognized_keys' ? 1 : 0)
 
 /**
  * Returns `value` as the schema reads it. Throws an OptionsError with a line for each fault.
@@ -85,6 +124,8 @@ export const checkOptions = <Schema extends z.ZodType>(
 ): z.output<Schema> => {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const lines = result.error.issues.flatMap((issue) => explain(issue, schema, value, root))
+  // What is missing may be what was misspelt.
+  const issues = result.error.issues.toSorted((a, b) => isMisspelling(b) - isMisspelling(a))
+  const lines = issues.flatMap((issue) => explain(issue, schema, value, root))
   throw new OptionsError('options-invalid', lines.join('\n'))
 }

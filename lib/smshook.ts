@@ -24,19 +24,33 @@ export type SmshookOptions = Omit<DispatcherOptions, 'engine'> & {
   start?: boolean | undefined
 }
 
-const optionsSchema = z.strictObject({
-  ...dispatcherShape,
-  engine: dispatcherShape.engine.optional(),
-  gateway: z.custom<Gateway>().optional(),
-  gateways: z.record(z.string(), z.custom<Gateway>()).optional(),
-  start: z.boolean().describe('true or false').optional(),
-})
+const isNameless = (gateways: object): boolean => 'parse' in gateways && typeof gateways.parse === 'function'
+
+/** What a gateway must be is known to the router. */
+const optionsSchema = z
+  .strictObject({
+    ...dispatcherShape,
+    engine: dispatcherShape.engine.optional(),
+    gateway: z.unknown().optional(),
+    gateways: z
+      .custom<object>((value) => typeof value === 'object' && value !== null && !isNameless(value))
+      .describe('an object such as { pbx: urlNetworks({ token }) }, or one of them as `gateway`')
+      .optional(),
+    start: z.boolean().describe('true or false').optional(),
+  })
+  .describe('an object such as { gateways, deliverTo, fallback }')
+  .superRefine(({ gateway, gateways, deliverTo }, context) => {
+    if (gateway !== undefined || gateways !== undefined || deliverTo === undefined) return
+    const message =
+      '`deliverTo` is written, but nothing comes in; write `gateways`, or `gateway` for a single one'
+    context.addIssue({ code: 'custom', message })
+  })
 
 export type Smshook = {
   /** For `app.use`. Until the engine is open it answers 503. */
   router: Router
   dispatcher: Pick<Dispatcher, 'runDue'>
-  /** Resolves when the engine is open and messages are taken. */
+  /** Resolves when the engine is open and messages are taken, or when `close` was called before that. */
   ready: Promise<void>
   /** Watches: `sms.on('emailed', ...)`. Returns what stops it. */
   on: On
@@ -53,7 +67,10 @@ export type Smshook = {
   replay(deliveryIds: string | string[]): Promise<number>
   /** Ends waiting deliveries without an email; resolves to how many that were. */
   cancel(deliveryIds: string | string[]): Promise<number>
-  /** Takes no more, lets what is under way finish within `graceMs` (default 10,000), closes the engine. */
+  /**
+   * Begins no more tries, lets those under way finish within `graceMs` (default 10,000) and closes the engine;
+   * posts are answered 503 from then on.
+   */
   close(graceMs?: number): Promise<void>
 }
 
@@ -73,7 +90,7 @@ export const smshook = (options: SmshookOptions): Smshook => {
   const closing = new AbortController()
 
   const router: Router =
-    gateway || gateways
+    gateway !== undefined || gateways !== undefined
       ? createRouter({
           gateway,
           gateways,
@@ -98,9 +115,12 @@ export const smshook = (options: SmshookOptions): Smshook => {
   }
 
   const announce = () => {
-    const paths = gateway ? [`/${'<token>'}`] : Object.keys(gateways ?? {}).map((name) => `/${name}/<token>`)
+    const named = gateway ? [['', gateway] as const] : Object.entries(gateways ?? {})
+    const addresses = named.map(([name, { tokens }]) =>
+      ['https://<your host>/<mount path>', name, tokens.length > 0 && '<token>'].filter(Boolean).join('/'),
+    )
     logger.info(
-      { store: engine.location, addresses: paths.map((path) => `https://<your host>/<mount path>${path}`) },
+      { store: engine.location, addresses },
       'ready; these are the addresses to paste into the gateways',
     )
   }
@@ -111,9 +131,26 @@ export const smshook = (options: SmshookOptions): Smshook => {
     if (start) dispatcher.start()
   })
 
+  /** Bounded by `maxMs` as a whole, also while the engine does not open. */
+  const runDue: Dispatcher['runDue'] = async ({ maxMs = Number.POSITIVE_INFINITY } = {}) => {
+    const endsAt = clock.now() + maxMs
+    const opened = new AbortController()
+    await Promise.race([ready, clock.sleep(maxMs, opened.signal)])
+    opened.abort()
+    return dispatcher.runDue({ maxMs: endsAt - clock.now() })
+  }
+
+  const close = async (graceMs?: number) => {
+    closing.abort()
+    await ready
+    await dispatcher.close(graceMs)
+    await engine.close()
+  }
+  let closed: Promise<void> | null = null
+
   return {
     router,
-    dispatcher,
+    dispatcher: { runDue },
     ready,
     on: signals.on,
     dispatch: dispatcher.dispatch,
@@ -123,11 +160,9 @@ export const smshook = (options: SmshookOptions): Smshook => {
     counts: () => engine.counts(),
     replay: (deliveryIds) => engine.replay([deliveryIds].flat()),
     cancel: (deliveryIds) => engine.cancel([deliveryIds].flat()),
-    close: async (graceMs) => {
-      closing.abort()
-      await ready
-      await dispatcher.close(graceMs)
-      await engine.close()
+    close: (graceMs) => {
+      closed ??= close(graceMs)
+      return closed
     },
   }
 }

@@ -58,6 +58,7 @@ export const deliverToSchema = z
         : `\`${ways.join('` and `')}\` exclude each other; make them endpoints of their own`
     if (ways.length !== 1) context.addIssue({ code: 'custom', message })
   })
+  .describe("an object such as { url: 'https://crm.example.com/sms' }")
 export type DeliverTo = z.input<typeof deliverToSchema>
 
 export type Target = {
