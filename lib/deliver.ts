@@ -55,7 +55,7 @@ const tryAll = async (
       return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
     },
     record: async (attempt, decision) => {
-      attempts.push(attempt)
+      if (attempt) attempts.push(attempt)
       if (decision.to === 'fallback') reason = decision.reason
       return true
     },

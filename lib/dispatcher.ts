@@ -136,6 +136,7 @@ export const createDispatcher = (
         options: options.fallback,
         engine,
         successAt: (endpoint) => resolve(endpoint)?.policy.success ?? formats[defaultFormat]!.policy.success,
+        current: (endpoint) => resolve(endpoint)?.endpoint ?? endpoint,
         clock,
         logger,
         emit,

@@ -42,6 +42,8 @@ type Parts = {
   engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
   /** What counts as delivered at an endpoint; the letter says so. */
   successAt(endpoint: Endpoint): Policy['success']
+  /** The endpoint as it was tried last, which is not always as it was stored. */
+  current(endpoint: Endpoint): Endpoint
   clock: Clock
   logger: Logger
   emit: Emit
@@ -58,7 +60,15 @@ export type Fallback = Postman & {
 }
 
 /** `options` are checked with `fallbackSchema` by whoever takes them from the developer. */
-export const createFallback = ({ options, engine, successAt, clock, logger, emit }: Parts): Fallback => {
+export const createFallback = ({
+  options,
+  engine,
+  successAt,
+  current,
+  clock,
+  logger,
+  emit,
+}: Parts): Fallback => {
   const { smtp, from, zone, subjectWords = true } = options
   const to = options.to!
   const mailer = createMailer({ smtp, from, clock })
@@ -67,7 +77,13 @@ export const createFallback = ({ options, engine, successAt, clock, logger, emit
     engine,
     mailer,
     compose: ({ mail, stories }) =>
-      letter(stories, { mail, domain, zone, subjectWords, stored: true, successAt }),
+      letter(
+        stories.map(({ delivery, ...story }) => ({
+          ...story,
+          delivery: { ...delivery, endpoint: current(delivery.endpoint) },
+        })),
+        { mail, domain, zone, subjectWords, stored: true, successAt },
+      ),
     clock,
     logger,
     emit,
