@@ -1,11 +1,11 @@
 // Every row of the table of answers, and what is handed on in each case.
-import type { RequestHandler } from 'express'
+import type { RequestListener } from 'node:http'
 import request from 'supertest'
 import { EngineError, PayloadError } from '../../lib/errors.ts'
 import type { Gateway } from '../../lib/gateway.ts'
 import { urlNetworks } from '../../lib/gateways/url-networks.ts'
 import { deferred } from '../support/deferred.ts'
-import { manualClock } from '../support/manual-clock.ts'
+import { manualClock, settled } from '../support/manual-clock.ts'
 import { documentedBody, hostApp, type Receiving, receiving, token, versions } from '../support/receiving.ts'
 import { until } from '../support/until.ts'
 
@@ -233,17 +233,18 @@ describe.each(versions)('answers on %s', (_name, express) => {
     }
     await post(receiving({ onRejected }), '/sms/pbx').expect(401)
   })
+})
 
-  test('an answer that the host app has given already is left alone', async () => {
-    const stored = deferred()
-    const received = receiving({ accept: () => stored.promise })
-    const impatient: RequestHandler = (_request, response, next) => {
-      next()
-      response.status(504).send('too late')
-      stored.resolve()
-    }
-    const app = hostApp(express, ['/', impatient], ['/sms', received.router])
-    await request(app).post(`/sms/pbx/${token}`).send(documentedBody).expect(504, 'too late')
-    expect(received.logger.lines).toEqual([])
-  })
+test('without Express, and where the host app has answered already, nothing is written or thrown', async () => {
+  const stored = deferred()
+  const received = receiving({ accept: () => stored.promise })
+  const passedOn: unknown[] = []
+  const impatient: RequestListener = (incoming, response) => {
+    received.router(incoming, response, (error) => passedOn.push(error))
+    response.writeHead(504).end('too late')
+    stored.resolve()
+  }
+  await request(impatient).post(`/pbx/${token}`).send(documentedBody).expect(504, 'too late')
+  await settled()
+  expect([passedOn, received.logger.lines]).toEqual([[], []])
 })

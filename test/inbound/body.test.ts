@@ -120,8 +120,9 @@ describe('decodeForm', () => {
         expect(notes).toEqual([])
       }),
     )
-    // ASCII only: at a broken escape beside other letters, Node's URLSearchParams loses them.
-    const letter = fc.constantFrom('a', '%F0%9F%8C%B9', '%', '%4', '%41', '%C3%A9', '+', '=', ' ', '/', '\0')
+    // No other hex digits, which would make escapes of no UTF-8, and ASCII only: at a broken escape beside
+    // other letters, Node's URLSearchParams loses them.
+    const letter = fc.constantFrom('x', '%F0%9F%8C%B9', '%', '%4', '%41', '%C3%A9', '+', '=', ' ', '/', '\0')
     fc.assert(
       fc.property(fc.array(letter, { maxLength: 20 }), (letters) => {
         const body = `x=${letters.join('')}`

@@ -41,6 +41,9 @@ describe.each(versions)('paths on %s', (_name, express) => {
       const { body } = await post(app, `${base}/more`).expect(404)
       expect(body.host).toBe(true)
       expect(events).toHaveLength(1)
+      const named = hostApp(express, [mount, receiving({ gateways: { pbx: open() } }).router])
+      await post(named, `${base}/pbx`).expect(200)
+      await post(named, `${base}/pbx/more`).expect(404)
     })
 
     test.each(['POST', 'GET', 'PUT', 'DELETE', 'OPTIONS'])(
