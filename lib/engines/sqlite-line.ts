@@ -14,13 +14,13 @@ export type Line = {
   close(): Promise<void>
 }
 
-const workerFile = (): URL | null => {
+/** Null where there is none: a bundler took the code out of its files. */
+export const workerFile = (): URL | null => {
   try {
     const name = import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js'
     const url = new URL(name, import.meta.url)
     return existsSync(fileURLToPath(url)) ? url : null
   } catch {
-    // A bundler has replaced import.meta.url by something that is no file.
     return null
   }
 }
@@ -100,15 +100,16 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
 
 /** Throws an EngineError, a Failure or SQLite's own error. `onLost` is called if the thread dies later. */
 export const openLine = async (
+  worker: URL | null,
   place: Place,
   logger: Logger,
   onLost: (failure: Failure) => void,
 ): Promise<Line> => {
-  const url = workerFile()
-  if (url) return thread(url, place, onLost)
+  if (worker) return thread(worker, place, onLost)
+  const line = mainThread(place)
   logger.warn(
     { database: place.path },
-    "the file of smshook's worker thread is missing, so the database runs on the main thread and slows the app's event loop; a bundler should leave smshook out (mark it as external)",
+    "the file of smshook's worker thread is missing, so the database works on the main thread and holds up the app; tell the bundler to leave smshook out (to treat it as external)",
   )
-  return mainThread(place)
+  return line
 }

@@ -37,9 +37,7 @@ export type Store = {
 const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
 const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
 
-/** Throws an EngineError or SQLite's own error. */
-export const openStore = ({ path, lockPath }: Place): Store => {
-  const db = openDatabase(path)
+export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
   const owner = createOwner(db, lockPath)
   const calls = callsOf(db, owner)
   const statements = {
@@ -110,3 +108,6 @@ export const openStore = ({ path, lockPath }: Place): Store => {
     },
   }
 }
+
+/** Throws an EngineError or SQLite's own error. */
+export const openStore = ({ path, lockPath }: Place): Store => storeOn(openDatabase(path), lockPath)

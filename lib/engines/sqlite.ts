@@ -7,7 +7,7 @@ import { EngineError, OptionsError } from '../errors.ts'
 import type { AcceptanceRow } from './sqlite-deliveries.ts'
 import { engineErrorOf, failureOf } from './sqlite-errors.ts'
 import { createGroup, type Group } from './sqlite-group.ts'
-import { type Line, openLine } from './sqlite-line.ts'
+import { type Line, openLine, workerFile } from './sqlite-line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
 import type { Input, Name, Output, Place } from './sqlite-store.ts'
 
@@ -52,20 +52,17 @@ const rowOf = ({ event, endpoints, join = false }: Acceptance): AcceptanceRow =>
 const size = ({ event, endpoints }: AcceptanceRow): number =>
   endpoints.reduce((sum, { json }) => sum + json.length, event.length)
 
-/**
- * Keeps everything in one SQLite file, created when it is missing (its folder is not), or in memory with
- * `:memory:`. The file is for local disks: SQLite's locks do not work on network file systems.
- *
- * Throws an OptionsError. What `open` and the calls reject with is an EngineError.
- */
-export const sqlite = (path: string): Engine => {
-  if (typeof path !== 'string' || path === '') {
-    throw new OptionsError(
-      'options-invalid',
-      `sqlite() got ${JSON.stringify(path)} as its path. Write a file name, such as sqlite('./smshook.db'), or ':memory:'.`,
-    )
-  }
-  const location = path === inMemory ? path : resolve(path)
+const checked = (path: string): string => {
+  if (typeof path === 'string' && path !== '') return path === inMemory ? path : resolve(path)
+  throw new OptionsError(
+    'options-invalid',
+    `sqlite() got ${JSON.stringify(path)} as its path. Write a file name, such as sqlite('./smshook.db'), or ':memory:'.`,
+  )
+}
+
+/** `sqlite` with the worker's file as a parameter; null: on the main thread. */
+export const sqliteOn = (worker: URL | null, path: string): Engine => {
+  const location = checked(path)
   const listeners = new Set<() => void>()
   let context: EngineContext | null = null
   let opening: Promise<void> | null = null
@@ -79,7 +76,7 @@ export const sqlite = (path: string): Engine => {
 
   const start = async ({ logger }: EngineContext) => {
     try {
-      const line = await openLine(prepare(location), logger, (failure) => {
+      const line = await openLine(worker, prepare(location), logger, (failure) => {
         opened = null
         logger.error(
           { database: location, ...failure },
@@ -168,3 +165,11 @@ export const sqlite = (path: string): Engine => {
   }
   return engine
 }
+
+/**
+ * Keeps everything in one SQLite file, created when it is missing (its folder is not), or in memory with
+ * `:memory:`. The file belongs on a local disk: SQLite's locks do not work on network file systems.
+ *
+ * Throws an OptionsError. What `open` and the calls reject with is an EngineError.
+ */
+export const sqlite = (path: string): Engine => sqliteOn(workerFile(), path)
