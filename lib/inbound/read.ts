@@ -31,6 +31,8 @@ export const readBody = (request: IncomingMessage, maxBytes: number): Promise<Bu
     const leave = () => {
       if (!settled) fail(new PayloadError('body-aborted', 'the sender went away before the body had come'))
     }
+    // Somebody has read to the end of a body in which there was nothing.
+    if (request.readableEnded) return resolve(Buffer.alloc(0))
     // A middleware that waited before it called next() may hand over a request that is gone already.
     if (request.destroyed) return leave()
 

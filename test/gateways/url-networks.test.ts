@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import request from 'supertest'
 import { eventSchema, type SmsEvent } from '../../lib/event.ts'
 import { type UrlNetworksOptions, urlNetworks } from '../../lib/gateways/url-networks.ts'
-import { hostApp, receiving, token, versions } from '../support/receiving.ts'
+import { documentedBody, hostApp, receiving, token, versions } from '../support/receiving.ts'
 
 type Fixture = {
   about: string
@@ -143,11 +143,12 @@ describe('whom the gateway takes posts from', () => {
     await post('body=Hi&message_id=m-1').expect(401)
   })
 
-  test('anyone, if that is written', async () => {
-    const received = receiving({ gateways: { pbx: urlNetworks({ allowUnauthenticated: true }) } })
-    await request(hostApp(versions[0]![1], ['/sms', received.router]))
-      .post('/sms/pbx')
-      .send('body=Hi&message_id=m-1')
+  test('anyone, if that is written: the documented line works to the letter', async () => {
+    const { router, events } = receiving({ gateways: { test: urlNetworks({ allowUnauthenticated: true }) } })
+    await request(hostApp(versions[0]![1], ['/sms', router]))
+      .post('/sms/test')
+      .send(documentedBody)
       .expect(200)
+    expect(events).toMatchObject([{ gateway: 'test', text: 'Test Message' }])
   })
 })

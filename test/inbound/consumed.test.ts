@@ -2,7 +2,9 @@
 
 import type { RequestHandler } from 'express'
 import request from 'supertest'
+import type { Gateway } from '../../lib/gateway.ts'
 import { urlNetworks } from '../../lib/gateways/url-networks.ts'
+import { decodeForm } from '../../lib/inbound/body.ts'
 import { documentedBody, hostApp, receiving, token, versions } from '../support/receiving.ts'
 
 const fix = /mount smshook before express\.urlencoded\(\), express\.json\(\)/
@@ -106,6 +108,23 @@ describe.each(versions)('a body parser in front, on %s', (_name, express) => {
     const received = receiving()
     await post(app(received, express.urlencoded({ extended: true })), `url=https://x/${token}`).expect(400)
     expect(String(received.unreadable[0]?.request.body)).toBe('{"url":"https://x/***"}')
+  })
+
+  test('there was nothing to eat: a GET is served, an empty post is unreadable', async () => {
+    const asked: Gateway = {
+      ...urlNetworks({ token }),
+      methods: ['GET', 'POST'],
+      needsBytes: true,
+      parse: (seen) =>
+        urlNetworks({ token }).parse({ ...seen, form: () => decodeForm(Buffer.from(`${seen.query}`)) }),
+    }
+    const received = receiving({ gateways: { pbx: asked } })
+    const to = app(received, eat({}))
+    await request(to).get(`/sms/pbx/${token}?${documentedBody}`).expect(200)
+    expect(received.events).toMatchObject([{ text: 'Test Message' }])
+    await request(to).get(`/sms/pbx?token=${token}&a=b`).expect(400, 'body-unreadable')
+    expect(String(received.unreadable[0]?.request.body)).toBe('?token=***&a=b')
+    await post(to, '').expect(400, 'body-unreadable')
   })
 
   test('setEncoding() in front harms nothing', async () => {
