@@ -15,6 +15,13 @@ type Moment = { now: number; random: number }
 /** A message that kills the process in mid-try this often goes to the email instead. */
 export const mostInterruptions = 10
 
+/** The second time is no accident that met many at once any more. */
+const suspectFrom = 2
+
+/** Whether the next try is to be made apart from other suspects: the process died over it oftener than not. */
+export const isSuspect = ({ tries, interruptions }: Pick<Delivery, 'tries' | 'interruptions'>): boolean =>
+  interruptions >= suspectFrom && interruptions < mostInterruptions && interruptions > tries
+
 /** A replay asks for tries whatever the age of the message, so the deadline is the first round's alone. */
 const deadlineOf = (delivery: Standing, policy: Policy): number =>
   policy.fallbackAfterMs === null || delivery.round > 1

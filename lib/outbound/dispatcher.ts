@@ -1,14 +1,15 @@
 // Carries out what is decided: claims due deliveries, has each tried within its limits, waits or parks,
 // and drains on close. What is written after a try lives in outcomes.ts.
 import type { Clock } from '../clock.ts'
-import type { Attempt, Endpoint, NewMail } from '../delivery.ts'
-import { unwantedEndpoint } from '../delivery.ts'
-import type { Claim, Engine, Lease } from '../engine.ts'
+import { type Endpoint, type NewMail, unwantedEndpoint } from '../delivery.ts'
+import type { Claim, Engine } from '../engine.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
-import { type Decision, decideBefore } from './decide.ts'
+import { isSuspect } from './decide.ts'
+import { createLeases, leaseMs } from './leases.ts'
 import { createOutcomes } from './outcomes.ts'
 import { createSlots } from './slots.ts'
+import { createSuspects } from './suspects.ts'
 import { defaultEndpointConcurrency, type Target } from './targets.ts'
 import { runTries } from './tries.ts'
 
@@ -18,8 +19,6 @@ export const defaultConcurrency = 50
 export const defaultHoldMs = 15_000
 /** Milliseconds that tries under way get to finish on close. */
 export const defaultGraceMs = 10_000
-
-const leaseMs = 30_000
 
 export type DispatcherParts = {
   engine: Pick<Engine, 'claim' | 'settle' | 'renew' | 'release' | 'onDue'>
@@ -40,7 +39,10 @@ export type DispatcherParts = {
 export type Dispatcher = {
   /** Goes on claiming until `close`. */
   start(): void
-  /** Does what is due and returns how many deliveries that were; claims no more once `maxMs` have passed. */
+  /**
+   * Does what is due and returns how many deliveries that were; claims no more once `maxMs` have passed.
+   * Meanwhile no wait is spent in memory, so that nothing is left there.
+   */
   runDue(options?: { maxMs?: number }): Promise<number>
   /** Claims no more, lets tries under way finish within `graceMs`, gives the rest back. */
   close(graceMs?: number): Promise<void>
@@ -54,40 +56,54 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
     each: Math.min(defaultEndpointConcurrency, concurrency),
     of: Object.fromEntries(targets.map(({ endpoint, concurrency }) => [endpoint.id, concurrency])),
   })
-  const mostHeld = 4 * concurrency
+  const leases = createLeases(engine, clock)
+  const suspects = createSuspects(engine, leaseMs)
+  /** Aborted when nothing new is to be begun, and when nothing is waited for any more. */
   const stopping = new AbortController()
-  /** What is in work, and when it has ended. By lease, since all leases of one claim may share a token. */
-  const inWork = new Map<Lease, Promise<void>>()
-  const outcomes = createOutcomes({ engine, fallback, clock, logger, emit, stopping: stopping.signal })
+  const over = new AbortController()
+  const outcomes = createOutcomes({ engine, fallback, clock, logger, emit, over: over.signal })
+  const inWork = new Set<Promise<void>>()
+  const mostHeld = 4 * concurrency
   let held = 0
   let isRunning = false
-  let hasWaker = false
+  /** How many `runDue` are under way, and until when they claim. */
+  let runs = 0
+  let runsEndAt = 0
+  let begun = 0
   let isEngineDown = false
-  let claiming: Promise<number> | null = null
   let isClaimWanted = false
+  let isClaiming = false
+  let claimed = Promise.resolve()
 
-  const mayHold = (dueAt: number) => isRunning && held < mostHeld && dueAt - clock.now() <= holdMs
-
-  const record = async (claim: Claim, attempt: Attempt, decision: Decision): Promise<boolean> => {
-    const hold = decision.to === 'retry' && mayHold(decision.dueAt)
-    if (hold) held += 1
-    const isOurs = (await outcomes.record(claim, attempt, decision, hold)) === 'settled'
-    if (hold && !isOurs) held -= 1
-    return hold && isOurs
-  }
+  const mayClaim = () => !stopping.signal.aborted && (isRunning || (runs > 0 && clock.now() < runsEndAt))
+  const mayHold = (dueAt: number) =>
+    isRunning && runs === 0 && held < mostHeld && dueAt - clock.now() <= holdMs
 
   const work = async (claim: Claim): Promise<void> => {
     const { delivery, event, lease } = claim
     const { endpoint } = delivery
-    let hasSlot = true
+    let latest = claim
+    let hasSlot = false
     const giveSlot = () => {
       if (!hasSlot) return
       hasSlot = false
       slots.give(endpoint.id)
-      if (isRunning) void claimDue()
+      claimDue()
     }
+    /** Takes a slot for what comes next; false when that is not ours to do any more. */
+    const resume = async (): Promise<boolean> => {
+      if (!stopping.signal.aborted) {
+        await slots.take(endpoint.id)
+        hasSlot = true
+      }
+      if (!leases.isOurs(lease)) return false
+      if (stopping.signal.aborted) await engine.release([lease])
+      return !stopping.signal.aborted
+    }
+    let endTurn: (() => void) | null = null
 
     try {
+      if (!(await resume())) return
       if (endpoint.kind === 'email') {
         const reason = endpoint.id === unwantedEndpoint.id ? 'unwanted' : 'direct'
         await outcomes.fallBack(claim, null, reason)
@@ -98,131 +114,133 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         await outcomes.fallBack(claim, null, 'orphaned')
         return
       }
-      const before = decideBefore(delivery, target.policy, clock.now())
-      if (before.to === 'fallback') {
-        await outcomes.fallBack(claim, null, before.reason)
-        return
+      if (isSuspect(delivery)) {
+        giveSlot()
+        endTurn = await suspects.turn(claim)
+        if (endTurn === null || !(await resume())) return
       }
       await runTries({
         delivery,
         policy: target.policy,
         moment: () => ({ now: clock.now(), random: random() }),
         attempt: async (n) => {
-          if (!hasSlot) await slots.take(endpoint.id)
-          hasSlot = true
           const startedAt = clock.now()
           const outcome = await target.attempt(event, n)
-          giveSlot()
           return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
         },
-        record: (attempt, decision) => record(claim, attempt, decision),
+        record: async (attempt, decision) => {
+          if (attempt) latest = { ...claim, delivery: { ...delivery, tries: attempt.n } }
+          const hold = decision.to === 'retry' && mayHold(decision.dueAt)
+          if (hold) held += 1
+          const answer = await outcomes.record(latest, attempt, decision, hold)
+          const stays = hold && answer === 'settled'
+          if (hold && !stays) held -= 1
+          // Only now, or an engine that takes no outcomes would be given ever more of them to keep.
+          giveSlot()
+          endTurn?.()
+          return stays
+        },
         wait: async (dueAt) => {
           await clock.sleep(dueAt - clock.now(), stopping.signal)
           held -= 1
-          const goesOn = !stopping.signal.aborted && inWork.has(lease)
-          if (stopping.signal.aborted) await engine.release([lease])
-          return goesOn
+          return resume()
         },
       })
     } finally {
       giveSlot()
+      endTurn?.()
     }
   }
 
-  const begin = (claim: Claim) => {
-    void slots.take(claim.delivery.endpoint.id)
+  const begin = (claim: Claim, endsAt: number) => {
+    begun += 1
+    leases.add(claim.lease, endsAt)
     const ended = work(claim)
       .catch((error: unknown) => {
-        logger.error(
-          { delivery: claim.delivery.id, error: (error as Error)?.message },
-          'a delivery was left to the next claim',
-        )
+        const details = { delivery: claim.delivery.id, error: (error as Error)?.message }
+        logger.error(details, 'a delivery was left to the next claim')
       })
-      .finally(() => inWork.delete(claim.lease))
-    inWork.set(claim.lease, ended)
-    renewSoon()
+      .finally(() => {
+        leases.drop(claim.lease)
+        inWork.delete(ended)
+      })
+    inWork.add(ended)
   }
 
-  const claimUntilNoneIsLeft = async (endsAt: number): Promise<number> => {
-    let count = 0
-    do {
-      isClaimWanted = false
-      const { limit, room } = slots.free()
-      if (limit <= 0 || stopping.signal.aborted || clock.now() >= endsAt) break
-      const claims = await engine.claim({ limit, leaseMs, room })
-      for (const claim of claims) begin(claim)
-      count += claims.length
-      if (claims.length > 0) isClaimWanted = true
-    } while (isClaimWanted)
-    return count
-  }
-
-  /** One claim at a time; a wake in the meantime makes it look once more. */
-  const claimDue = async (endsAt = Number.POSITIVE_INFINITY): Promise<number> => {
-    isClaimWanted = true
-    claiming ??= claimUntilNoneIsLeft(endsAt).finally(() => {
-      claiming = null
-    })
+  const claimAll = async (): Promise<void> => {
+    isClaiming = true
     try {
-      const count = await claiming
-      isEngineDown = false
-      return count
+      while (isClaimWanted && mayClaim()) {
+        isClaimWanted = false
+        const { limit, room } = slots.free()
+        if (limit <= 0) return
+        const endsAt = clock.now() + leaseMs
+        const claims = await engine.claim({ limit, leaseMs, room })
+        isEngineDown = false
+        // The most suspected goes to the end of its line.
+        claims.sort((a, b) => a.delivery.interruptions - b.delivery.interruptions)
+        for (const claim of claims) begin(claim, endsAt)
+      }
     } catch (error) {
       if (!isEngineDown) logger.error({ error: (error as Error).message }, 'due deliveries cannot be claimed')
       isEngineDown = true
-      return 0
+    } finally {
+      isClaiming = false
     }
   }
 
-  const renewSoon = () => {
-    if (hasWaker) return
-    hasWaker = true
-    clock.after(leaseMs / 3, async () => {
-      hasWaker = false
-      if (inWork.size === 0) return
-      const leases = [...inWork.keys()]
-      const answers = await engine.renew(leases, leaseMs).catch(() => [])
-      answers.forEach((answer, index) => {
-        if (answer === 'lost') inWork.delete(leases[index]!)
-      })
-      renewSoon()
-    })
+  /** One claim at a time; a wake in the meantime makes it look once more. */
+  const claimDue = (): Promise<void> => {
+    isClaimWanted = true
+    if (!isClaiming) claimed = claimAll()
+    return claimed
   }
 
-  const allEnded = () => Promise.all(inWork.values())
+  const allEnded = () => Promise.all(inWork)
   let stopListening = () => {}
 
   return {
     start: () => {
+      if (isRunning || stopping.signal.aborted) return
       isRunning = true
       stopListening = engine.onDue(() => void claimDue())
       void claimDue()
     },
     runDue: async ({ maxMs = Number.POSITIVE_INFINITY } = {}) => {
+      const before = begun
       const endsAt = clock.now() + maxMs
-      let count = 0
-      for (;;) {
-        const claimed = await claimDue(endsAt)
-        count += claimed
+      runsEndAt = Math.max(runsEndAt, endsAt)
+      runs += 1
+      let known: number
+      do {
+        known = begun
+        await claimDue()
         await allEnded()
-        if (claimed === 0) return count
-      }
+      } while (clock.now() < endsAt && (begun > known || inWork.size > 0))
+      runs -= 1
+      if (runs === 0) runsEndAt = 0
+      return begun - before
     },
     close: async (graceMs = defaultGraceMs) => {
       stopListening()
       isRunning = false
       stopping.abort()
       const grace = new AbortController()
-      await Promise.race([allEnded(), clock.sleep(graceMs, grace.signal)])
+      // What a claim under way still brings is given back by those who begin on it.
+      const drained = claimed.then(allEnded)
+      await Promise.race([drained, clock.sleep(graceMs, grace.signal)])
       grace.abort()
-      const left = [...inWork.keys()]
-      if (left.length > 0) {
-        logger.warn(
-          { deliveries: left.length },
-          'closed with tries under way; they are made again at the next start',
-        )
-        await engine.release(left)
-      }
+      over.abort()
+      const left = leases.all()
+      if (left.length === 0) return
+      logger.warn(
+        { deliveries: left.length },
+        'closed with tries under way; they are made again at the next start',
+      )
+      for (const lease of left) leases.drop(lease)
+      await engine.release(left).catch((error: Error) => {
+        logger.error({ error: error.message }, 'deliveries under way could not be given back')
+      })
     },
   }
 }

@@ -16,32 +16,41 @@ type Parts = {
   clock: Clock
   logger: Logger
   emit: Emit
-  stopping: AbortSignal
+  /** Aborts when there is no time left to write anything. */
+  over: AbortSignal
 }
 
 export type Outcomes = {
-  /** Writes the attempt and what was decided. `hold` keeps the lease over a short wait. */
-  record(claim: Claim, attempt: Attempt, decision: Decision, hold: boolean): Promise<'settled' | 'lost'>
+  /**
+   * Writes the attempt (null: the tries were over without another) and what was decided. `hold` keeps the
+   * lease over a short wait.
+   */
+  record(
+    claim: Claim,
+    attempt: Attempt | null,
+    decision: Decision,
+    hold: boolean,
+  ): Promise<'settled' | 'lost'>
   /** Hands the delivery to the email, with the attempt that came last (null: there was none). */
   fallBack(claim: Claim, attempt: Attempt | null, reason: Reason): Promise<'settled' | 'lost'>
 }
 
-export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping }: Parts): Outcomes => {
+export const createOutcomes = ({ engine, fallback, clock, logger, emit, over }: Parts): Outcomes => {
   /** Endpoints that were told once that their 2xx does not count. */
   const hinted = new Set<string>()
 
   const settle = async (lease: Lease, attempt: Attempt | null, next: Next): Promise<'settled' | 'lost'> => {
-    for (;;) {
+    for (let failures = 0; !over.aborted; failures += 1) {
       try {
         return await engine.settle(lease, attempt, next)
       } catch (error) {
         const details = { delivery: lease.id, error: (error as Error).message }
-        logger.error(details, 'an outcome could not be recorded yet')
-        // The lease is renewed meanwhile; given up on close, the delivery is tried again by whoever is next.
-        await clock.sleep(settleAgainMs, stopping)
-        if (stopping.aborted) return 'lost'
+        if (failures === 0) logger.error(details, 'an outcome could not be recorded yet')
+        // The lease is renewed meanwhile. Given up on close, the delivery is tried again by whoever is next.
+        await clock.sleep(settleAgainMs, over)
       }
     }
+    return 'lost'
   }
 
   const mailOwed = async (claim: Claim): Promise<NewMail | null> => {
@@ -58,26 +67,21 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
     const { lease, event, delivery } = claim
     const endpointId = delivery.endpoint.id
     const details = { delivery: delivery.id, endpoint: endpointId, reason }
-    const announce = () => {
-      if (attempt) emit('attempt', { event, delivery, attempt, dueAt: null })
-    }
     const mail = await mailOwed(claim)
-    if (mail === null) {
-      const answer = await settle(lease, attempt, { to: 'failed', reason: 'no-fallback' })
-      if (answer === 'lost') return answer
-      announce()
+    const next: Next = mail ? { to: 'mailing', reason, mail } : { to: 'failed', reason: 'no-fallback' }
+    const answer = await settle(lease, attempt, next)
+    if (answer === 'lost') return answer
+    if (attempt) emit('attempt', { event, delivery, attempt, dueAt: null })
+    if (mail) {
+      if (reason !== 'direct') logger.warn(details, 'the message goes out by email')
+      emit('mailing', { event, delivery, reason, to: mail.to })
+    } else {
       logger.error(
         details,
         'a message reached nobody, and there is no address to mail it to; it can be replayed',
       )
       emit('failed', { deliveryId: delivery.id, endpointId, reason: 'no-fallback' })
-      return answer
     }
-    const answer = await settle(lease, attempt, { to: 'mailing', reason, mail })
-    if (answer === 'lost') return answer
-    announce()
-    if (reason !== 'direct') logger.warn(details, 'the message goes out by email')
-    emit('mailing', { event, delivery, reason, to: mail.to })
     return answer
   }
 
@@ -94,19 +98,14 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, stopping
   return {
     fallBack,
     record: async (claim, attempt, decision, hold) => {
-      const delivery = { ...claim.delivery, tries: attempt.n }
-      const story = { event: claim.event, delivery, attempt }
-      if (decision.to === 'fallback') {
-        hint(delivery.endpoint.id, attempt)
-        return fallBack({ ...claim, delivery }, attempt, decision.reason)
-      }
-      const dueAt = decision.to === 'retry' ? decision.dueAt : null
-      if (dueAt !== null) hint(delivery.endpoint.id, attempt)
-      const next: Next = dueAt === null ? { to: 'delivered' } : { to: 'retry', dueAt, hold }
-      const answer = await settle(claim.lease, attempt, next)
-      if (answer === 'lost') return answer
-      emit('attempt', { ...story, dueAt })
-      if (dueAt === null) emit('delivered', story)
+      const { event, delivery, lease } = claim
+      if (attempt && decision.to !== 'delivered') hint(delivery.endpoint.id, attempt)
+      if (decision.to === 'fallback') return fallBack(claim, attempt, decision.reason)
+      const next: Next = decision.to === 'retry' ? { ...decision, hold } : decision
+      const answer = await settle(lease, attempt, next)
+      if (answer === 'lost' || !attempt) return answer
+      emit('attempt', { event, delivery, attempt, dueAt: decision.to === 'retry' ? decision.dueAt : null })
+      if (decision.to === 'delivered') emit('delivered', { event, delivery, attempt })
       return answer
     },
   }

@@ -3,50 +3,53 @@
 import pRetry from 'p-retry'
 import type { Attempt, Delivery, Policy } from '../delivery.ts'
 import { DeliveryError } from '../errors.ts'
-import { type Decision, decideAfter } from './decide.ts'
-import { isSuccess } from './policy.ts'
+import { type Decision, decideAfter, decideBefore } from './decide.ts'
 
 export type Tries = {
   delivery: Delivery
   policy: Policy
   /** Makes one try. `n` is 1 for the first of the round. */
   attempt(n: number): Promise<Attempt>
-  /** Records it and says whether to wait here for the next one; false ends the loop. */
-  record(attempt: Attempt, decision: Decision): Promise<boolean>
+  /**
+   * Records the attempt, null when the tries were over before another one, and what was decided. Says
+   * whether to wait here for the next one; false ends the loop.
+   */
+  record(attempt: Attempt | null, decision: Decision): Promise<boolean>
   /** Waits until the next try is due; false when the loop should end instead. */
   wait(dueAt: number): Promise<boolean>
   moment(): { now: number; random: number }
 }
 
-/** Resolves when the delivery is settled, parked or given up; rejects only if `record` does. */
+/** Resolves when the delivery is settled, parked or given up; rejects if something that was handed in does. */
 export const runTries = async ({ delivery, policy, attempt, record, wait, moment }: Tries): Promise<void> => {
   const standing = { ...delivery }
   let goesOn = false
+  let dueAt = 0
 
   const tryOnce = async () => {
+    const start = decideBefore(standing, policy, moment().now)
+    if (start.to === 'fallback') return record(null, start)
     const made = await attempt(standing.tries + 1)
-    if (!isSuccess(policy, made.outcome)) throw new DeliveryError(made)
-    return made
-  }
-
-  const afterFailure = async (made: Attempt) => {
     const decision = decideAfter(standing, made.outcome, policy, moment())
     standing.tries += 1
-    const stays = await record(made, decision)
-    return stays && decision.to === 'retry' && (await wait(decision.dueAt))
+    if (decision.to !== 'retry') return record(made, decision)
+    dueAt = decision.dueAt
+    throw new DeliveryError(made)
   }
 
   try {
-    const made = await pRetry(tryOnce, {
+    await pRetry(tryOnce, {
       retries: Number.POSITIVE_INFINITY,
       // Its own delays know neither a table of delays nor Retry-After.
       minTimeout: 0,
       onFailedAttempt: async ({ error }) => {
-        goesOn = error instanceof DeliveryError && (await afterFailure(error.attempt))
+        goesOn =
+          error instanceof DeliveryError &&
+          (await record(error.attempt, { to: 'retry', dueAt })) &&
+          (await wait(dueAt))
       },
       shouldRetry: () => goesOn,
     })
-    await record(made, { to: 'delivered' })
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error
   }
