@@ -94,14 +94,12 @@ export type Dispatcher = {
   close(graceMs?: number): Promise<void>
 }
 
+const wantsEmail = (name: string): string =>
+  `\`${name}\` wants an email, but \`fallback\` is false; write fallback: { smtp, from, to }`
+
 const needMailer = (targets: readonly Target[]): void => {
   const needy = targets.find(({ recipients }) => recipients !== null)
-  if (!needy) return
-  const { id } = needy.endpoint
-  throw new OptionsError(
-    'options-invalid',
-    `\`deliverTo.${id}\` wants an email, but \`fallback\` is false; write fallback: { smtp, from, to }`,
-  )
+  if (needy) throw new OptionsError('options-invalid', wantsEmail(`deliverTo.${needy.endpoint.id}`))
 }
 
 /** Delivers from an engine. Throws an OptionsError. */
@@ -193,6 +191,8 @@ export const createDispatcher = (
     dispatch: async (message, wished) => {
       const event = eventOf(message, clock)
       const endpoint = endpointOf(wished, tools)
+      if (endpoint.mailTo !== null && fallback === null)
+        throw new OptionsError('options-invalid', wantsEmail('endpoint.fallback'))
       const answers = await engine.accept([{ event, endpoints: [endpoint], join: true }])
       announce(event, [endpoint], answers[0]!)
       return answers[0]!

@@ -23,8 +23,8 @@ export type Acceptance = {
   /** Who is owed the event. */
   endpoints: readonly Endpoint[]
   /**
-   * An event that is stored already takes the endpoints that it is not owed to yet. Without it a repeat
-   * changes nothing.
+   * An event that is stored already takes the endpoints that it is not owed to yet, and is `stored` where it
+   * took one. Without it a repeat changes nothing.
    */
   join?: boolean
 }

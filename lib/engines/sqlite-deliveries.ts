@@ -111,11 +111,11 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
         const isNew = stored.changes === 1
         if (!isNew && !join) return 'repeat'
         const seq = isNew ? stored.lastInsertRowid : (eventSeq.get(gateway, identity) as { seq: number }).seq
-        for (const endpoint of endpoints) {
-          const owed = insertDelivery.run(seq, endpoint.id, endpoint.json, turn.now)
-          if (owed.changes === 1) turn.isDue = true
-        }
-        return isNew ? 'stored' : 'repeat'
+        const owed = endpoints.filter(
+          (endpoint) => insertDelivery.run(seq, endpoint.id, endpoint.json, turn.now).changes === 1,
+        )
+        if (owed.length > 0) turn.isDue = true
+        return isNew || owed.length > 0 ? 'stored' : 'repeat'
       })
     },
 

@@ -3,7 +3,7 @@
 import { v7 } from 'uuid'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { type Endpoint, policySchema } from '../delivery.ts'
+import { type Endpoint, policySchema, unwantedEndpoint } from '../delivery.ts'
 import { eventSchema, type SmsEvent } from '../event.ts'
 import type { Format } from '../gateway.ts'
 import { intentOf } from '../intent.ts'
@@ -15,25 +15,30 @@ import { checkFormat } from './targets.ts'
 /** The gateway that dispatched messages are stored under. */
 export const dispatchGateway = 'dispatch'
 
-const messageSchema = z.strictObject({
-  from: z.string().max(320).describe('who sent the message, as text'),
-  to: z.string().max(320).describe('the number that got it, as text'),
-  text: z.string().max(65_536).describe('the text of the message'),
-  messageId: z.string().min(1).max(200).describe('your own id of the message').optional(),
-})
+const messageSchema = z
+  .strictObject({
+    from: z.string().max(320).describe('who sent the message, as text'),
+    to: z.string().max(320).describe('the number that got it, as text'),
+    text: z.string().max(65_536).describe('the text of the message'),
+    messageId: z.string().min(1).max(200).describe('your own id of the message').optional(),
+  })
+  .describe('{ from, to, text, messageId }, or a whole event')
 
-const dispatchSchema = z.strictObject({
-  id: z
-    .string()
-    .regex(/^[\w.:@-]{1,200}$/)
-    .describe('a name of up to 200 letters, digits and . : @ - _, the same for the same customer'),
-  url: z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'"),
-  fallback: z.strictObject({ to: addressesSchema }).describe('{ to }').optional(),
-  format: z.string().optional(),
-  secret: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
-  serviceId: z.string().optional(),
-  policy: policySchema.partial().optional(),
-})
+const dispatchSchema = z
+  .strictObject({
+    id: z
+      .string()
+      .regex(/^[\w.:@-]{1,200}$/)
+      .refine((id) => id !== unwantedEndpoint.id, `write another name than "${unwantedEndpoint.id}"`)
+      .describe('a name of up to 200 letters, digits and . : @ - _, the same for the same customer'),
+    url: z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'"),
+    fallback: z.strictObject({ to: addressesSchema }).describe('{ to }').optional(),
+    format: z.string().optional(),
+    secret: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+    serviceId: z.string().optional(),
+    policy: policySchema.partial().optional(),
+  })
+  .describe('{ id, url, fallback: { to } }')
 
 /** `messageId` makes a repeat one: the same message for the same endpoint id is owed once. */
 export type DispatchMessage = z.input<typeof messageSchema> | SmsEvent
@@ -41,7 +46,8 @@ export type DispatchEndpoint = z.input<typeof dispatchSchema>
 
 /** Throws an OptionsError. */
 export const eventOf = (message: DispatchMessage, clock: Clock): SmsEvent => {
-  if ('identity' in message) return checkOptions(eventSchema, message, 'message')
+  if (typeof message === 'object' && message !== null && 'identity' in message)
+    return checkOptions(eventSchema, message, 'message')
   const { from, to, text, messageId } = checkOptions(messageSchema, message, 'message')
   const now = clock.now()
   const id = v7({ msecs: now })
