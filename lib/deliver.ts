@@ -1,8 +1,10 @@
 // Ten tries, then the email, as one promise with no store: for scripts. What waits here is lost when the
 // process ends.
+import { z } from 'zod'
 import { type Clock, systemClock } from './clock.ts'
 import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
-import type { SmsEvent } from './event.ts'
+import { dispatcherShape } from './dispatcher.ts'
+import { eventSchema, type SmsEvent } from './event.ts'
 import { letter, messageIdFor } from './fallback/letter.ts'
 import type { Mailer } from './fallback/mailer.ts'
 import { nextMailStep } from './fallback/schedule.ts'
@@ -20,6 +22,16 @@ export type DeliverOptions = {
   clock?: Clock | undefined
 }
 
+const optionsSchema = z
+  .strictObject({
+    mailer: z
+      .custom<Mailer>((value) => typeof (value as Mailer | null)?.send === 'function')
+      .describe('what createMailer returns')
+      .optional(),
+    clock: dispatcherShape.clock,
+  })
+  .describe('{ mailer }, or nothing')
+
 export type Delivered = {
   state: 'delivered' | 'emailed' | 'failed'
   attempts: Attempt[]
@@ -35,6 +47,15 @@ const unstored = {
   endedAt: null,
   mailId: null,
 } as const
+
+/** What comes of a function `to` that rejects, or returns something that is no address. */
+const noRecipient: MailOutcome = {
+  type: 'error',
+  code: 'recipient',
+  permanent: true,
+  operator: false,
+  message: 'the recipient of the email could not be found',
+}
 
 /** Tries until the endpoint took it; null then, else why the tries are over. */
 const tryAll = async (
@@ -74,8 +95,10 @@ const tryAll = async (
 export const deliver = async (
   event: SmsEvent,
   endpoint: DeliverTo,
-  { mailer, clock = systemClock }: DeliverOptions = {},
+  options: DeliverOptions = {},
 ): Promise<Delivered> => {
+  checkOptions(eventSchema, event, 'event')
+  const { mailer, clock = systemClock } = checkOptions(optionsSchema, options, 'options')
   const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
   const webhook = createWebhook({ clock, guard: createGuard() })
   const mailTo = fixedRecipients(entry.fallback?.to)?.[0] ?? null
@@ -105,7 +128,8 @@ export const deliver = async (
 
   const { gateway, identity } = event
   const { domain } = mailer
-  const to = await recipientsOf(target.recipients, event)
+  const to = await recipientsOf(target.recipients, event).catch(() => null)
+  if (to === null) return { state: 'failed', attempts, mail: noRecipient }
   const messageId = messageIdFor({ gateway, identity, endpointId: target.endpoint.id, round: 1 }, domain)
   const mail: Pick<Mail, 'to' | 'messageId' | 'createdAt' | 'tries'> = {
     to,

@@ -66,6 +66,8 @@ export const eventSchema = z.object({
   raw: z.unknown(),
 })
 
+z.globalRegistry.add(eventSchema, { description: 'a whole event, as a handler gets it' })
+
 export type EventType = (typeof eventTypes)[number]
 export type Address = z.infer<typeof addressSchema>
 export type Media = z.infer<typeof mediaSchema>

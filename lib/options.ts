@@ -49,12 +49,12 @@ const valueAt = (value: unknown, path: Path): unknown =>
     value,
   )
 
-/** What the developer should write, as the schema's `describe` has it; for an item, what its list has. */
+/** What the developer should write: the schema's description, else that of what it is a part of. */
 const adviceAt = (schema: z.ZodType, path: Path): string | undefined => {
   const found = schemaAt(schema, path)
   const descriptions = [unwrap(found), found].map((one) => one && z.globalRegistry.get(one)?.description)
   const own = descriptions.find((description) => description !== undefined)
-  return own ?? (typeof path.at(-1) === 'number' ? adviceAt(schema, path.slice(0, -1)) : undefined)
+  return own ?? (path.length > 0 ? adviceAt(schema, path.slice(0, -1)) : undefined)
 }
 
 const nameOf = (path: Path, root: string): string =>
