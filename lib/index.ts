@@ -1,6 +1,6 @@
 // The front door: everything that is public, in reading order. No logic.
 
-export type { Clock } from './clock.ts'
+export { type Clock, systemClock } from './clock.ts'
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
 export type { Attempt, Delivery, Endpoint, Mail, MailOutcome, Outcome, Policy, Reason } from './delivery.ts'
 export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
@@ -21,7 +21,7 @@ export { createMailer, type Mailer, type MailerOptions } from './fallback/mailer
 export type { Form, Format, Gateway, GatewayRequest } from './gateway.ts'
 export { type UrlNetworksOptions, urlNetworks } from './gateways/url-networks.ts'
 export { createRouter, type Router, type RouterOptions } from './inbound/router.ts'
-export type { Logger } from './logger.ts'
+export { consoleLogger, type Logger } from './logger.ts'
 export type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
 export type { Handler, HandlerContext } from './outbound/handler.ts'
 export { policies } from './outbound/policy.ts'
