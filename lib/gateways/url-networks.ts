@@ -79,7 +79,9 @@ const readTime = (seconds: string | undefined): string | null => {
 const readAddress = (value: string | undefined): Address | null =>
   value === undefined || value.trim() === '' ? null : address(value)
 
-const carriesMessage = ['from', 'sms_number', 'body', 'message_id']
+type Fields = Readonly<Record<string, string | undefined>>
+
+const messageFields = ['from', 'sms_number', 'body', 'message_id']
 
 /** Without a `message_id`, a post is known by what it says; without a time, one "Yes" is like another. */
 const substituteIdentity = (fields: Fields, time: string | undefined): { identity: string; note: string } => {
@@ -88,10 +90,8 @@ const substituteIdentity = (fields: Fields, time: string | undefined): { identit
   return { identity: createHash('sha256').update(stable).digest('hex'), note: 'identity:hash' }
 }
 
-type Fields = Readonly<Record<string, string | undefined>>
-
 const draftOf = (fields: Fields, readingNotes: readonly string[]): EventDraft => {
-  if (!carriesMessage.some((name) => fields[name]))
+  if (!messageFields.some((name) => fields[name]))
     throw new PayloadError(
       'body-unreadable',
       'the form has none of `from`, `sms_number`, `body` and `message_id`, so that there is no message in it',
