@@ -12,6 +12,7 @@ import { consoleLogger } from './logger.ts'
 import { checkOptions } from './options.ts'
 import type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
 import { createSignals, type On } from './signals.ts'
+import { traceOf } from './trace.ts'
 
 export type SmshookOptions = Omit<DispatcherOptions, 'engine'> & {
   /** The only gateway, at the mount path itself. */
@@ -107,8 +108,7 @@ export const smshook = (options: SmshookOptions): Smshook => {
       try {
         return await engine.open({ clock, logger })
       } catch (error) {
-        const { code, message } = error as { code?: string; message: string }
-        logger.error({ code, reason: message }, 'the store cannot be opened; senders are asked to try again')
+        logger.error(traceOf(error), 'the store cannot be opened; senders are asked to try again')
         await clock.sleep(reopenDelaysMs[failures] ?? reopenDelaysMs.at(-1)!, closing.signal)
       }
     }

@@ -7,7 +7,8 @@ import type { SmsEvent } from '../event.ts'
 import type { Gateway } from '../gateway.ts'
 import { consoleLogger, type Logger } from '../logger.ts'
 import { checkOptions } from '../options.ts'
-import { createNotices, traceOf } from './notices.ts'
+import { traceOf } from '../trace.ts'
+import { createNotices } from './notices.ts'
 import {
   createReceiver,
   type Receiver,

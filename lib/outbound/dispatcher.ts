@@ -5,6 +5,7 @@ import { type Endpoint, type NewMail, unwantedEndpoint } from '../delivery.ts'
 import type { Claim, Engine } from '../engine.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
+import { traceOf } from '../trace.ts'
 import { isSuspect } from './decide.ts'
 import { createLeases, leaseMs } from './leases.ts'
 import { createOutcomes } from './outcomes.ts'
@@ -157,7 +158,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
     leases.add(claim.lease, endsAt)
     const ended = work(claim)
       .catch((error: unknown) => {
-        const details = { delivery: claim.delivery.id, error: (error as Error)?.message }
+        const details = { delivery: claim.delivery.id, ...traceOf(error) }
         logger.error(details, 'a delivery was left to the next claim')
       })
       .finally(() => {
@@ -182,7 +183,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         for (const claim of claims) begin(claim, endsAt)
       }
     } catch (error) {
-      if (!isEngineDown) logger.error({ error: (error as Error).message }, 'due deliveries cannot be claimed')
+      if (!isEngineDown) logger.error(traceOf(error), 'due deliveries cannot be claimed')
       isEngineDown = true
     } finally {
       isClaiming = false
@@ -239,7 +240,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
       )
       for (const lease of left) leases.drop(lease)
       await engine.release(left).catch((error: Error) => {
-        logger.error({ error: error.message }, 'deliveries under way could not be given back')
+        logger.error(traceOf(error), 'deliveries under way could not be given back')
       })
     },
   }

@@ -5,6 +5,7 @@ import type { Attempt, NewMail, Next, Reason } from '../delivery.ts'
 import type { Claim, Engine, Lease } from '../engine.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
+import { traceOf } from '../trace.ts'
 import type { Decision } from './decide.ts'
 
 /** How long to wait before an outcome that could not be recorded is written again. */
@@ -44,7 +45,7 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, over }: 
       try {
         return await engine.settle(lease, attempt, next)
       } catch (error) {
-        const details = { delivery: lease.id, error: (error as Error).message }
+        const details = { delivery: lease.id, ...traceOf(error) }
         if (failures === 0) logger.error(details, 'an outcome could not be recorded yet')
         // The lease is renewed meanwhile. Given up on close, the delivery is tried again by whoever is next.
         await clock.sleep(settleAgainMs, over)

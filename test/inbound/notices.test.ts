@@ -1,5 +1,4 @@
-import { EngineError } from '../../lib/errors.ts'
-import { createNotices, traceOf } from '../../lib/inbound/notices.ts'
+import { createNotices } from '../../lib/inbound/notices.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
 
@@ -33,26 +32,5 @@ describe('notices', () => {
     for (const each of [notice, { ...notice, code: 'token-missing' }, { ...notice, gateway: 'second' }])
       tell(each)
     expect(logger.lines).toHaveLength(3)
-  })
-})
-
-describe('traceOf', () => {
-  test('the message of one of our errors is told', () => {
-    expect(traceOf(new EngineError('engine-full', 'the disk is full'))).toEqual({
-      reason: 'the disk is full',
-    })
-  })
-
-  test('of any other the name and the places, however its message is made', () => {
-    const trace = traceOf(new RangeError('text of an SMS\n    at secret place'))
-    expect(trace).toMatchObject({
-      error: 'RangeError',
-      at: [expect.stringContaining('notices.test.ts'), expect.anything(), expect.anything()],
-    })
-    expect(JSON.stringify(trace)).not.toMatch(/SMS|secret/)
-  })
-
-  test.each([undefined, null, 'text of an SMS', 5, {}])('%j is not an error and tells nothing', (thrown) => {
-    expect(traceOf(thrown)).toEqual({ error: thrown === null ? 'object' : typeof thrown, at: [] })
   })
 })
