@@ -67,6 +67,7 @@ test.each([
   { interruptions: 2, tries: 1, suspect: true },
   { interruptions: 2, tries: 2, suspect: false },
   { interruptions: 9, tries: 3, suspect: true },
+  { interruptions: 10, tries: 3, suspect: false },
 ])('$interruptions interruptions and $tries tries: suspect $suspect', ({ suspect, ...standing }) => {
   expect(isSuspect(standing)).toBe(suspect)
 })

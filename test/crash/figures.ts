@@ -1,0 +1,39 @@
+// What happened, in a few numbers, for whoever reads the output of the test.
+import type { Found } from '../../lib/engine.ts'
+import type { Life } from './cycle.ts'
+import type { Ledger } from './ledger.ts'
+import type { Outside } from './outside.ts'
+
+const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0)
+
+type Ran = { ledger: Ledger; lives: readonly Life[]; found: readonly Found[]; outside: Outside }
+
+export const figures = ({ ledger, lives, found, outside }: Ran): string => {
+  const posts = [...ledger.posts.values()]
+  const deliveries = found.flatMap((one) => one.deliveries)
+  const inState = (state: string) => deliveries.filter(({ delivery }) => delivery.state === state).length
+  const again = lives.flatMap(({ againMs }) => againMs ?? []).sort((a, b) => a - b)
+  const ms = (value: number | undefined) => `${value?.toFixed(0)} ms`
+  const tried = [...outside.tried.values()]
+  const named: Record<string, unknown> = {
+    kills: lives.length,
+    'moments that did not come': lives.filter(({ isLate }) => isLate).length,
+    messages: posts.length,
+    acknowledged: posts.filter(({ isAcknowledged }) => isAcknowledged).length,
+    stored: found.length,
+    deliveries: deliveries.length,
+    delivered: inState('delivered'),
+    emailed: inState('emailed'),
+    attempts: sum(deliveries.map(({ attempts }) => attempts.length)),
+    interruptions: sum(deliveries.map(({ delivery }) => delivery.interruptions)),
+    'leases cut off': ledger.cut.size,
+    'most interruptions of one': Math.max(...deliveries.map(({ delivery }) => delivery.interruptions)),
+    'taken more than once': sum(tried.map(({ taken }) => Math.max(0, taken - 1))),
+    mails: new Set(outside.smtp.received.map(({ mail }) => mail.messageId)).size,
+    'copies of mails': outside.smtp.received.length,
+    'tried again after ready': `${ms(again[again.length >> 1])} median, ${ms(again.at(-1))} most`,
+  }
+  return Object.entries(named)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ')
+}

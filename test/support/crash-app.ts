@@ -1,0 +1,77 @@
+// An app that is there to be killed: Express with smshook on an SQLite file, started as a process of its own by
+// app-process.ts. What its webhook and its handler do is decided by the test, which both of them ask.
+import { flushCompileCache } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import type { Engine } from '../../lib/engine.ts'
+import { smshook, sqlite, urlNetworks } from '../../lib/index.ts'
+import { type AppSettings, numbers } from './app-process.ts'
+
+const { file, outside, smtp, tries, timeoutMs, graceMs, death } = JSON.parse(process.argv[2]!) as AppSettings
+
+const die = () => process.kill(process.pid, 'SIGKILL')
+
+/** The engine, deadly at one moment of one call. */
+const armed = (engine: Engine): Engine => {
+  if (death === null) return engine
+  const method = engine[death.call] as (...given: unknown[]) => Promise<unknown>
+  let calls = 0
+  const deadly = async (...given: unknown[]) => {
+    calls += 1
+    if (calls !== death.nth) return method(...given)
+    if (death.when === 'before') die()
+    const answer = method(...given)
+    // By then the call is with the thread that writes, but not yet back.
+    if (death.when === 'during') setImmediate(die)
+    const value = await answer
+    if (death.when === 'after') die()
+    return value
+  }
+  return { ...engine, [death.call]: deadly }
+}
+
+// Two waits in memory, then one that is parked.
+const policy = { tries, delaysMs: [5, 10, 60, 5, 10, 60, 5, 10, 60], timeoutMs }
+const holdMs = 40
+
+const sms = smshook({
+  gateways: { pbx: urlNetworks({ allowUnauthenticated: true }) },
+  deliverTo: {
+    crm: { url: `${outside}/crm`, numbers: [numbers.crm, numbers.both], policy },
+    app: {
+      handler: async ({ messageId }, { signal }) => {
+        const answer = await fetch(`${outside}/app`, { method: 'POST', body: messageId, signal })
+        if ((await answer.text()) === 'die') die()
+        if (!answer.ok) throw new Error(`the answer was ${answer.status}`)
+      },
+      numbers: [numbers.app, numbers.both],
+      policy,
+    },
+  },
+  fallback: { smtp, from: 'sms@example.com', to: 'owner@example.com' },
+  engine: armed(sqlite(file)),
+  holdMs,
+  logger: { info: () => {}, warn: () => {}, error: (...said) => console.error(JSON.stringify(said)) },
+})
+
+const app = express()
+app.use('/sms', sms.router)
+app.get('/counts', async (_request, response) => response.json(await sms.counts()))
+app.get('/find/:id', async ({ params }, response) => response.json(await sms.find(params.id)))
+app.get('/list', async ({ query }, response) => {
+  const cursor = query.cursor as string | undefined
+  response.json(await sms.list({}, { limit: 200, ...(cursor && { cursor }) }))
+})
+const server = app.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port))
+void sms.ready.then(() => {
+  process.send!('ready')
+  // Who is killed does not get to it at its end.
+  flushCompileCache()
+})
+
+process.once('SIGTERM', async () => {
+  await sms.close(graceMs)
+  process.exit()
+})
+// Never left over when the test is gone.
+process.once('disconnect', () => process.exit())
