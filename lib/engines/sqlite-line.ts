@@ -106,7 +106,7 @@ export const openLine = async (
   onLost: (failure: Failure) => void,
 ): Promise<Line> => {
   if (worker) return thread(worker, place, onLost)
-  const line = mainThread(place)
+  const line = await mainThread(place)
   logger.warn(
     { database: place.path },
     "the file of smshook's worker thread is missing, so the database works on the main thread and holds up the app; tell the bundler to leave smshook out (to treat it as external)",

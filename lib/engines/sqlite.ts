@@ -76,12 +76,9 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
 
   const start = async ({ logger }: EngineContext) => {
     try {
-      const line = await openLine(worker, prepare(location), logger, (failure) => {
+      const line = await openLine(worker, prepare(location), logger, ({ message: cause }) => {
         opened = null
-        logger.error(
-          { database: location, ...failure },
-          'the database thread ended; it is being started again',
-        )
+        logger.error({ database: location, cause }, 'the database thread ended; it is being started again')
       })
       opened = { line, group: createGroup(line, location, tell) }
     } catch (error) {
@@ -89,12 +86,11 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     }
   }
 
-  const poll = ({ clock, logger }: EngineContext) => {
-    stopPolling = clock.after(pollMs, () => {
-      poll({ clock, logger })
+  const poll = (given: EngineContext) => {
+    stopPolling = given.clock.after(pollMs, () => {
+      poll(given)
       if (opened) tell()
-      else
-        engine.open({ clock, logger }).catch((error) => logger.error({ database: location }, error.message))
+      else engine.open(given).catch(({ message }) => given.logger.error({ database: location }, message))
     })
   }
 
