@@ -1,0 +1,187 @@
+// Group commit: what shares a transaction, what a failure takes with it, and how much may wait.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sqlite } from '../../lib/engines/sqlite.ts'
+import { createGroup } from '../../lib/engines/sqlite-group.ts'
+import { openDatabase } from '../../lib/engines/sqlite-schema.ts'
+import { type Call, type Reply, storeOn } from '../../lib/engines/sqlite-store.ts'
+import { deferred } from '../support/deferred.ts'
+import { smsEvent } from '../support/events.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { recorder } from '../support/recorder.ts'
+import { claim, endpoint, owe } from './conformance/steps.ts'
+
+const acceptance = (event = smsEvent()) => ({
+  id: event.id,
+  gateway: event.gateway,
+  identity: event.identity,
+  event: JSON.stringify(event),
+  endpoints: [{ id: 'crm', json: JSON.stringify(endpoint()) }],
+  join: false,
+})
+
+/** A group over a line that answers when it is told to. */
+const slowGroup = () => {
+  const batches: { calls: readonly Call[]; answer: (reply?: Partial<Reply>) => void }[] = []
+  let woken = 0
+  const line = {
+    run: (calls: readonly Call[]) => {
+      const reply = deferred<Reply>()
+      const answers = calls.map(({ now }) => ({ value: now }))
+      batches.push({ calls, answer: (with_) => reply.resolve({ answers, isDue: false, ...with_ }) })
+      return reply.promise
+    },
+    close: async () => {},
+  }
+  const group = createGroup(line, 'here', () => {
+    woken += 1
+  })
+  const call = (n: number, chars = 1) => group.call('accept', [], n, chars)
+  return { group, batches, call, woken: () => woken }
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('grouping', () => {
+  test('what is called in one turn is one batch, and what comes meanwhile is the next', async () => {
+    const { batches, call, group, woken } = slowGroup()
+    const first = [1, 2, 3].map((n) => call(n))
+    await turn()
+    const second = [4, 5].map((n) => call(n))
+    await turn()
+    expect(batches.map(({ calls }) => calls.map(({ now }) => now))).toEqual([[1, 2, 3]])
+    batches[0]!.answer({ isDue: true })
+    expect(await Promise.all(first)).toEqual([1, 2, 3])
+    await turn()
+    expect(batches.map(({ calls }) => calls.map(({ now }) => now))).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ])
+    let isDrained = false
+    const drained = group.drained().then(() => {
+      isDrained = true
+    })
+    await turn()
+    expect(isDrained).toBe(false)
+    batches[1]!.answer()
+    await drained
+    expect(await Promise.all(second)).toEqual([4, 5])
+    expect(woken()).toBe(1)
+  })
+
+  test('a failure reaches the call it belongs to, with its cause', async () => {
+    const { batches, call } = slowGroup()
+    const calls = [call(1), call(2)]
+    await turn()
+    const failure = { code: 'ERR_SQLITE_ERROR', errcode: 13, message: 'database or disk is full' }
+    batches[0]!.answer({ answers: [{ failure }, { value: 'ok' }] })
+    await expect(calls[0]).rejects.toMatchObject({
+      name: 'EngineError',
+      code: 'engine-full',
+      message: expect.stringContaining('here'),
+      cause: expect.objectContaining(failure),
+    })
+    await expect(calls[1]).resolves.toBe('ok')
+  })
+
+  test('more than 10,000 waiting, or 64 MB, is refused; what weighs nothing is not', async () => {
+    for (const [count, chars] of [
+      [10_000, 1],
+      [4, 16 * 2 ** 20],
+    ] as const) {
+      const { batches, call, group } = slowGroup()
+      const out = call(0)
+      await turn()
+      const waiting = Array.from({ length: count }, (_, n) => call(n + 1, chars))
+      await expect(call(-1)).rejects.toMatchObject({ name: 'EngineError', code: 'engine-overloaded' })
+      const light = group.call('settle', {} as never, 7)
+      batches[0]!.answer()
+      await out
+      for (let n = 1; n <= Math.ceil((count + 1) / 1000); n += 1) {
+        await turn()
+        batches[n]!.answer()
+      }
+      await Promise.all([...waiting, light])
+      const after = call(8)
+      await turn()
+      batches.at(-1)!.answer()
+      await expect(after).resolves.toBe(8)
+    }
+  })
+
+  test('one call larger than all that may wait is taken when nothing waits', async () => {
+    const { batches, call } = slowGroup()
+    const large = call(1, 100 * 2 ** 20)
+    await turn()
+    batches[0]!.answer()
+    await expect(large).resolves.toBe(1)
+  })
+})
+
+describe('a batch', () => {
+  let folder: string
+  let path: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'smshook-'))
+    path = join(folder, 'sms.db')
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  /** https://www.sqlite.org/fileformat2.html#walformat: a commit is a frame that tells the size of the database. */
+  const commits = () => {
+    const wal = readFileSync(`${path}-wal`)
+    const frame = 24 + wal.readUInt32BE(8)
+    let count = 0
+    for (let at = 32; at < wal.length; at += frame) if (wal.readUInt32BE(at + 4) > 0) count += 1
+    return count
+  }
+
+  test('is one commit, and one wake', async () => {
+    const engine = sqlite(path)
+    await engine.open({ clock: manualClock(), logger: recorder() })
+    let woken = 0
+    engine.onDue(() => {
+      woken += 1
+    })
+    const before = commits()
+    await Promise.all(Array.from({ length: 100 }, () => owe(engine)))
+    expect([commits() - before, woken]).toEqual([1, 1])
+    const claims = await claim(engine)
+    await Promise.all(claims.map(({ lease }) => engine.settle(lease, null, { to: 'delivered' })))
+    expect([commits() - before, woken]).toEqual([4, 1])
+    await engine.close()
+  })
+
+  test('is written nothing of when the disk is full, and can be tried again', () => {
+    const db = openDatabase(path)
+    const store = storeOn(db, null)
+    const batch = Array.from({ length: 200 }, () => ({
+      name: 'accept' as const,
+      now: 1,
+      input: [acceptance()],
+    }))
+    db.exec('PRAGMA max_page_count = 40')
+    for (const answer of store.run(batch).answers) {
+      expect(answer).toEqual({ failure: expect.objectContaining({ errcode: 13 }) })
+    }
+    const counts = () => store.run([{ name: 'counts', now: 1, input: undefined }]).answers[0]
+    expect(counts()).toMatchObject({ value: { events: 0 } })
+    db.exec('PRAGMA max_page_count = 4000')
+    expect(store.run(batch).answers.every((answer) => 'value' in answer)).toBe(true)
+    expect(counts()).toMatchObject({ value: { events: 200, deliveries: { pending: 200 } } })
+    store.close()
+  })
+
+  test('is not written while another process writes, and reads go on', () => {
+    const [db, other] = [openDatabase(path), openDatabase(path)]
+    const store = storeOn(db, null)
+    db.exec('PRAGMA busy_timeout = 0')
+    other.exec('BEGIN IMMEDIATE')
+    const { answers } = store.run([{ name: 'accept', now: 1, input: [acceptance()] }])
+    expect(answers).toEqual([{ failure: expect.objectContaining({ errcode: 5 }) }])
+    expect(store.run([{ name: 'counts', now: 1, input: undefined }]).answers).toMatchObject([{ value: {} }])
+    other.exec('COMMIT')
+    other.close()
+    store.close()
+  })
+})

@@ -1,0 +1,67 @@
+// The thread of the SQLite engine: when its file is missing, and when it dies.
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { sqliteOn } from '../../lib/engines/sqlite.ts'
+import { deadly } from '../support/dying-worker.ts'
+import { smsEvent } from '../support/events.ts'
+import { manualClock } from '../support/manual-clock.ts'
+import { recorder } from '../support/recorder.ts'
+import { until } from '../support/until.ts'
+import { owe } from './conformance/steps.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'smshook-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('the line to the database', () => {
+  test('without its file the main thread does the work, with one warning', async () => {
+    const root = join(import.meta.dirname, '../..')
+    cpSync(join(root, 'lib'), join(folder, 'lib'), { recursive: true })
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+    rmSync(join(folder, 'lib/engines/sqlite-worker.ts'))
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+    writeFileSync(
+      join(folder, 'app.ts'),
+      `import { systemClock } from './lib/clock.ts'
+       import { sqlite } from './lib/engines/sqlite.ts'
+       const said: string[] = []
+       const logger = { info() {}, error() {}, warn: (_: object, message: string) => said.push(message) }
+       const engine = sqlite('sms.db')
+       await engine.open({ clock: systemClock, logger })
+       await engine.quarantine(
+         { gateway: 'pbx', method: 'POST', contentType: '', body: Buffer.from('?'), receivedAt: '' }, 'odd')
+       console.log(JSON.stringify([said, (await engine.counts()).quarantined]))`,
+    )
+    const { stdout } = await promisify(execFile)(process.execPath, ['app.ts'], { cwd: folder })
+    expect(JSON.parse(stdout)).toEqual([[expect.stringContaining('worker thread is missing')], 1])
+  })
+
+  test('when the thread dies its calls reject, and it comes back with what was stored', async () => {
+    const worker = new URL('../support/dying-worker.ts', import.meta.url)
+    const engine = sqliteOn(worker, join(folder, 'sms.db'))
+    const clock = manualClock()
+    const logger = recorder()
+    await engine.open({ clock, logger })
+    const event = await owe(engine)
+    const lost = engine.accept([{ event: smsEvent({ text: deadly }), endpoints: [] }])
+    const next = engine.counts()
+    await expect(lost).rejects.toMatchObject({ name: 'EngineError', code: 'engine-failed' })
+    await expect(next).rejects.toMatchObject({ code: 'engine-failed' })
+    await expect(engine.counts()).rejects.toMatchObject({ code: 'engine-not-ready' })
+    expect(logger.lines).toEqual([expect.objectContaining({ level: 'error' })])
+    await until(async () => {
+      await clock.advance(1000)
+      return engine.counts().then(
+        () => true,
+        () => false,
+      )
+    })
+    expect((await engine.find(event.id))?.event).toEqual(event)
+    await engine.close()
+  })
+})
