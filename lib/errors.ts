@@ -43,7 +43,7 @@ class SmshookError<Code extends ErrorCode> extends Error {
 }
 
 /** The developer must act: thrown at construction, or at the first request that shows a wrong set-up. */
-export class OptionsError extends SmshookError<'options-invalid' | 'node-unsupported' | 'body-consumed'> {}
+export class OptionsError extends SmshookError<'options-invalid' | 'body-consumed'> {}
 
 /** The sender must act: the request did not prove where it came from. */
 export class VerificationError extends SmshookError<

@@ -1,4 +1,5 @@
 // The front door: everything that is public, in reading order. No logic.
+import './node-version.ts'
 
 export { type Clock, systemClock } from './clock.ts'
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
