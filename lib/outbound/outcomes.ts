@@ -11,6 +11,12 @@ import type { Decision } from './decide.ts'
 /** How long to wait before an outcome that could not be recorded is written again. */
 const settleAgainMs = 1_000
 
+/** How long the recipients of an email may be looked for; a function that hangs must not hold its slot. */
+const mostAskingMs = 30_000
+/** Those that cannot be found are asked for again, as long as a mail that does not get through is tried. */
+const askAgainMs = 60_000
+const askForMs = 5 * 24 * 60 * 60_000
+
 type Parts = {
   engine: Pick<Engine, 'settle'>
   fallback(claim: Pick<Claim, 'event' | 'delivery'>): Promise<NewMail | null>
@@ -54,29 +60,44 @@ export const createOutcomes = ({ engine, fallback, clock, logger, emit, over }: 
     return 'lost'
   }
 
-  const mailOwed = async (claim: Claim): Promise<NewMail | null> => {
+  const mailOwed = async (claim: Claim): Promise<NewMail | null | 'unknown'> => {
+    let cancel = () => {}
+    const late = new Promise<never>((_resolve, reject) => {
+      cancel = clock.after(mostAskingMs, () => reject(new Error('no answer in time')))
+    })
     try {
-      return await fallback(claim)
+      return await Promise.race([fallback(claim), late])
     } catch (error) {
       const details = { delivery: claim.delivery.id, error: (error as Error)?.name }
       logger.error(details, 'the recipient of the email could not be found')
-      return null
+      return 'unknown'
+    } finally {
+      cancel()
     }
+  }
+
+  const nextStep = async (claim: Claim, reason: Reason): Promise<Next> => {
+    const mail = await mailOwed(claim)
+    if (mail !== null && mail !== 'unknown') return { to: 'mailing', reason, mail }
+    const now = clock.now()
+    if (mail === null || now >= claim.delivery.createdAt + askForMs)
+      return { to: 'failed', reason: 'no-fallback' }
+    return { to: 'retry', dueAt: now + askAgainMs, hold: false }
   }
 
   const fallBack = async (claim: Claim, attempt: Attempt | null, reason: Reason) => {
     const { lease, event, delivery } = claim
     const endpointId = delivery.endpoint.id
     const details = { delivery: delivery.id, endpoint: endpointId, reason }
-    const mail = await mailOwed(claim)
-    const next: Next = mail ? { to: 'mailing', reason, mail } : { to: 'failed', reason: 'no-fallback' }
+    const next = await nextStep(claim, reason)
     const answer = await settle(lease, attempt, next)
     if (answer === 'lost') return answer
-    if (attempt) emit('attempt', { event, delivery, attempt, dueAt: null })
-    if (mail) {
+    if (attempt) emit('attempt', { event, delivery, attempt, dueAt: next.to === 'retry' ? next.dueAt : null })
+    if (next.to === 'mailing') {
       if (reason !== 'direct') logger.warn(details, 'the message goes out by email')
-      emit('mailing', { event, delivery, reason, to: mail.to })
-    } else {
+      emit('mailing', { event, delivery, reason, to: next.mail.to })
+    }
+    if (next.to === 'failed') {
       logger.error(
         details,
         'a message reached nobody, and there is no address to mail it to; it can be replayed',

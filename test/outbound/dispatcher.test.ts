@@ -144,44 +144,32 @@ test('what killed the process ten times is not tried again', async () => {
 
 describe('without a try', () => {
   test.each([
-    ['an email endpoint', webhookEndpoint({ id: 'owner', kind: 'email', url: null }), 'direct'],
-    ['a message that nobody wants', unwantedEndpoint, 'unwanted'],
+    ['an email endpoint', webhookEndpoint({ id: 'owner', kind: 'email', url: null }), 'direct', []],
+    ['a message that nobody wants', unwantedEndpoint, 'unwanted', ['warn']],
     [
       'a handler that is no longer there',
       webhookEndpoint({ id: 'gone', kind: 'handler', url: null }),
       'orphaned',
+      ['warn'],
     ],
-  ])('%s goes straight to the email', async (_name, endpoint, reason) => {
-    const { dispatcher, owe, settled, engine, signals, tried, stop } = dispatching({ crm: {} })
+  ])('%s goes straight to the email', async (_name, endpoint, reason, levels) => {
+    const { dispatcher, owe, settled, engine, signals, tried, logger, stop } = dispatching({ crm: {} })
     dispatcher.start()
     owe(endpoint)
     await settled()
     expect(tried).toEqual([])
     expect(engine.writes).toMatchObject([{ attempt: null, next: { to: 'mailing', reason, mail } }])
     expect(signals.seen.map(({ name }) => name)).toEqual(['mailing'])
+    expect(logger.lines.map(({ level }) => level)).toEqual(levels)
     await stop()
   })
 })
 
 describe('nobody to mail it to', () => {
-  test.each([
-    ['answers null', async () => null],
-    [
-      'rejects',
-      async () => {
-        throw new Error('no such customer: +61412345678')
-      },
-    ],
-    [
-      'throws nothing at all',
-      async () => {
-        throw null
-      },
-    ],
-  ])('a fallback that %s ends in failed, told and logged', async (_name, fallback) => {
+  test('a fallback that answers null ends in failed, told and logged', async () => {
     const { dispatcher, owe, settled, engine, signals, logger, stop } = dispatching(
       { crm: { answer: () => refused, policy: { tries: 1 } } },
-      { fallback },
+      { fallback: async () => null },
     )
     dispatcher.start()
     const [row] = owe('crm')
@@ -195,6 +183,30 @@ describe('nobody to mail it to', () => {
     ])
     expect(logger.lines.at(-1)).toMatchObject({ level: 'error', details: { delivery: row!.delivery.id } })
     expect(JSON.stringify(logger.lines)).not.toMatch(/Hello|61412345678/)
+    await stop()
+  })
+
+  test('a fallback that rejects is asked again until it answers, and nothing is tried again', async () => {
+    let isDown = true
+    const { clock, dispatcher, owe, settled, engine, tried, stop } = dispatching(
+      { crm: { answer: () => refused, policy: { tries: 1 } } },
+      {
+        fallback: async () => {
+          if (isDown) throw new Error('no such customer: +61412345678')
+          return mail
+        },
+      },
+    )
+    dispatcher.start()
+    owe('crm')
+    await settled()
+    expect(engine.writes).toMatchObject([{ attempt: { n: 1 }, next: { to: 'retry' } }])
+    isDown = false
+    await clock.advance(2 * minute)
+    expect(engine.writes.slice(1)).toMatchObject([
+      { attempt: null, next: { to: 'mailing', reason: 'spent', mail } },
+    ])
+    expect(tried).toHaveLength(1)
     await stop()
   })
 })
