@@ -32,4 +32,5 @@ app.post('/incoming', async (request, response) => {
   response.sendStatus(200) // it is stored: ten tries, then the email
 })
 
+await sms.ready
 app.listen(process.env.PORT ?? 3000)
