@@ -89,7 +89,10 @@ export type Engine = {
   claim(wish: { limit: number; leaseMs: number; room: Room }): Promise<Claim[]>
   /** Records the attempt (null: there was none) and what follows, at once or not at all. */
   settle(lease: Lease, attempt: Attempt | null, next: Next): Promise<'settled' | 'lost'>
-  /** Extends leases of deliveries and mails; one answer for each, in order. */
+  /**
+   * Extends leases of deliveries and mails; one answer for each, in order. A delivery that was held and is due
+   * counts as being tried from then on.
+   */
   renew(leases: readonly Lease[], leaseMs: number): Promise<('renewed' | 'lost')[]>
   /** Gives deliveries back unharmed: due as they were, no interruption counted. */
   release(leases: readonly Lease[]): Promise<void>
