@@ -2,7 +2,6 @@
 // held at each kill. `faultsOf` compares the file with it while the app is down.
 import type { Line, Post } from '../support/app-process.ts'
 import { pick, type Random } from './moments.ts'
-import { nameOf } from './outside.ts'
 import type { Held, Snapshot } from './snapshot.ts'
 
 export type Posted = Post & { isAcknowledged: boolean }
@@ -22,8 +21,6 @@ const owed: Record<Line, string[]> = {
   both: ['app', 'crm'],
   none: ['fallback'],
 }
-
-export const namesOf = ({ id, line }: Post): string[] => owed[line].map((endpoint) => nameOf(endpoint, id))
 
 const lines: readonly Line[] = ['crm', 'crm', 'app', 'app', 'both', 'none']
 
