@@ -217,7 +217,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         known = begun
         await claimDue()
         await allEnded()
-      } while (clock.now() < endsAt && (begun > known || inWork.size > 0))
+      } while (clock.now() < endsAt && begun > known)
       runs -= 1
       if (runs === 0) runsEndAt = 0
       return begun - before

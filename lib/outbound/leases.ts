@@ -22,6 +22,7 @@ export const createLeases = (engine: Pick<Engine, 'renew'>, clock: Clock): Lease
 
   const renewAll = async () => {
     const leases = [...ends.keys()]
+    if (leases.length === 0) return
     // Counted from before the engine counts, so that we never think longer than it does.
     const endsAt = clock.now() + leaseMs
     const answers = await engine.renew(leases, leaseMs).catch(() => [])

@@ -86,7 +86,7 @@ test('after the grace the rest is given back, and what comes of it writes nothin
 test('a claim that arrives meanwhile is given back untried, before close resolves', async () => {
   const { dispatcher, owe, settled, tried, engine } = dispatching({ crm: { answer: () => answer(200) } })
   const arrived = deferred()
-  engine.transit = arrived.promise
+  engine.transit = () => arrived.promise
   dispatcher.start()
   const rows = owe('crm', 3)
   await settled()
@@ -105,7 +105,7 @@ test('a claim that arrives meanwhile is given back untried, before close resolve
 
 test('a claim that never arrives does not keep it open', async () => {
   const { clock, dispatcher, owe, settled, engine } = dispatching({ crm: {} })
-  engine.transit = deferred().promise
+  engine.transit = () => deferred().promise
   dispatcher.start()
   owe('crm')
   await settled()
@@ -134,17 +134,54 @@ test('an engine that takes nothing back is logged, and close resolves all the sa
     crm: {},
     dead: { answer: () => refused },
   })
+  const idle = clock.waiting
   dispatcher.start()
   owe('dead', 5)
   await settled()
   owe('crm')
   await settled()
   engine.down.add('release').add('settle')
-  const closed = dispatcher.close(3_000)
+  const closed = dispatcher.close(2_500)
   tried.at(-1)!.end(answer(200))
-  await clock.advance(3_000)
+  await clock.advance(2_500)
   await closed
   expect(logger.lines.map(({ level }) => level)).toContain('error')
+  // Nothing but the renewal of leases, which finds none and ends.
+  expect(clock.waiting).toBe(idle + 1)
+})
+
+test('what still waits for a slot after the grace is not given back a second time', async () => {
+  const { clock, dispatcher, owe, settled, tried, engine, logger } = dispatching(
+    { crm: { concurrency: 1 } },
+    { concurrency: 1 },
+  )
+  dispatcher.start()
+  owe('crm')
+  await settled()
+  tried[0]!.end(refused)
+  await settled()
+  owe('crm')
+  await clock.advance(5_000)
+  const closed = dispatcher.close(3_000)
+  await clock.advance(3_000)
+  await closed
+  engine.down.add('release')
+  tried[1]!.end(answer(200))
+  await settled()
+  expect(engine.calls.release).toBe(1)
+  expect(logger.lines).toMatchObject([{ level: 'warn', details: { deliveries: 2 } }])
+  expect(tried).toHaveLength(2)
+})
+
+test('it listens no more, and cannot be started again', async () => {
+  const { dispatcher, engine } = dispatching({ crm: {} })
+  dispatcher.start()
+  dispatcher.start()
+  expect(engine.listening).toBe(1)
+  await dispatcher.close()
+  expect(engine.listening).toBe(0)
+  dispatcher.start()
+  expect(engine.listening).toBe(0)
 })
 
 test('it may be closed twice, and without ever having been started', async () => {

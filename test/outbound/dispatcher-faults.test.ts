@@ -89,8 +89,13 @@ test('an engine that cannot be claimed from is asked again at the next wake, and
 })
 
 describe('a lost lease', () => {
-  test('in mid-try: nothing is written and nothing is told', async () => {
-    const { clock, dispatcher, owe, settled, tried, engine, signals, stop } = dispatching({ crm: {} })
+  test.each([
+    ['another try', 10],
+    ['the email', 1],
+  ])('in mid-try, with %s to follow: nothing is written and nothing is told', async (_next, tries) => {
+    const { clock, dispatcher, owe, settled, tried, engine, signals, stop } = dispatching({
+      crm: { policy: { tries } },
+    })
     dispatcher.start()
     const [row] = owe('crm')
     await settled()
@@ -100,6 +105,24 @@ describe('a lost lease', () => {
     expect(engine.writes).toEqual([])
     expect(signals.seen).toEqual([])
     expect(tried).toHaveLength(1)
+    await stop()
+  })
+
+  test('takes none of the places for waits in memory', async () => {
+    const { dispatcher, owe, settled, open, engine, stop } = dispatching({ crm: {} }, { concurrency: 2 })
+    dispatcher.start()
+    for (let turn = 0; turn < 5; turn += 1) {
+      const rows = owe('crm', 2)
+      await settled()
+      for (const { delivery } of rows) engine.steal(delivery.id)
+      for (const one of open) one.end(refused)
+      await settled()
+    }
+    owe('crm')
+    await settled()
+    for (const one of open) one.end(refused)
+    await settled()
+    expect(engine.writes).toMatchObject([{ next: { to: 'retry', hold: true } }])
     await stop()
   })
 

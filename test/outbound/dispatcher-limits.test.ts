@@ -53,7 +53,7 @@ describe('concurrency', () => {
     for (const one of open) one.end(refused)
     await settled()
     const arrived = deferred()
-    engine.transit = arrived.promise
+    engine.transit = () => arrived.promise
     owe('crm', 4)
     await clock.advance(5_000)
     engine.transit = null

@@ -29,6 +29,17 @@ test('it holds nothing: even a short wait is parked', async () => {
   expect(tried.map(({ n }) => n)).toEqual([1, 1, 1, 2, 2, 2])
 })
 
+test('it also does what a claim brings that it had not begun with', async () => {
+  const { dispatcher, owe, settled, engine } = dispatching(
+    { crm: { answer: () => answer(200) } },
+    { concurrency: 1 },
+  )
+  engine.transit = () => settled(1)
+  owe('crm', 3)
+  expect(await dispatcher.runDue()).toBe(3)
+  expect(engine.rows.map(({ delivery }) => delivery.state)).toEqual(Array(3).fill('delivered'))
+})
+
 test('a slow endpoint does not keep the others waiting', async () => {
   const { dispatcher, owe, settled, open, tried } = dispatching(
     { slow: { concurrency: 1 }, quick: { answer: () => answer(200) } },
@@ -58,8 +69,15 @@ test('it begins nothing more after maxMs, but finishes what it began', async () 
   expect(await ran).toBe(4)
   expect(tried).toHaveLength(4)
   expect(engine.rows.filter(({ token }) => token !== null)).toEqual([])
-  const rest = dispatcher.runDue({ maxMs: 0 })
-  expect(await rest).toBe(0)
+})
+
+test('maxMs is that of its own call, not of the one before', async () => {
+  const { dispatcher, owe } = dispatching({ crm: { answer: () => answer(200) } })
+  owe('crm')
+  expect(await dispatcher.runDue()).toBe(1)
+  owe('crm')
+  expect(await dispatcher.runDue({ maxMs: 0 })).toBe(0)
+  expect(await dispatcher.runDue({ maxMs: 1 })).toBe(1)
 })
 
 test('it keeps the leases of what takes long', async () => {

@@ -32,7 +32,9 @@ export type PaperEngine = Part & {
   /** Methods that reject for now. */
   readonly down: Set<keyof Part>
   /** What a claim waits for after it was made, before it is handed out. */
-  transit: Promise<void> | null
+  transit: (() => Promise<void>) | null
+  /** How many listen for what is due. */
+  readonly listening: number
   /** Another process takes the delivery, and keeps it. */
   steal(id: string): void
   /** Tells the listeners that something may be due. */
@@ -106,6 +108,9 @@ export const paperEngine = (clock: Clock): PaperEngine => {
 
   const engine: PaperEngine = {
     transit: null,
+    get listening() {
+      return listeners.size
+    },
     get rows() {
       return [...rows.values()]
     },
@@ -138,7 +143,7 @@ export const paperEngine = (clock: Clock): PaperEngine => {
         const { event, delivery } = row
         return { lease: { id: delivery.id, token: row.token! }, event, delivery: structuredClone(delivery) }
       })
-      if (engine.transit) await engine.transit
+      await engine.transit?.()
       return claims
     },
     settle: async (lease, attempt, next) => {
