@@ -26,11 +26,15 @@ const claimChars = 16 * 2 ** 20
 
 /** An endpoint with something due: since when its longest due first try, and its longest due retry. */
 type Head = { id: string; first: number | null; again: number | null }
-type Urgency = { isRetry: number; readyAt: number }
+/** 0 is a first try, 1 a retry. */
+type Kind = 0 | 1
+type Urgency = { isRetry: Kind; readyAt: number }
 type Due = Urgency & { seq: number }
 type Settling = { tries: number; round: number; readyAt: number }
 
-const byUrgency = (a: Urgency, b: Urgency) => a.isRetry - b.isRetry || a.readyAt - b.readyAt
+/** Those of the kind that leads come before the others, then the longest due. */
+const byUrgency = (lead: Kind) => (a: Urgency, b: Urgency) =>
+  (a.isRetry ^ lead) - (b.isRetry ^ lead) || a.readyAt - b.readyAt
 
 export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
   const insertEvent = db.prepare(`
@@ -98,10 +102,25 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
   const mailed = (mail: NewMail, now: number) =>
     insertMail.run(JSON.stringify(mail.to), mail.messageId, now).lastInsertRowid
 
+  /** Which kind the next claim prefers: first tries, unless the claim before passed retries over for them. */
+  let lead: Kind = 0
+
   const dueFor = (id: string, space: number, now: number): Due[] => {
-    const first = dueOf.all(id, 0, now, space) as Due[]
-    if (first.length >= space) return first
-    return [...first, ...(dueOf.all(id, 1, now, space - first.length) as Due[])]
+    const leading = dueOf.all(id, lead, now, space) as Due[]
+    if (leading.length >= space) return leading
+    return [...leading, ...(dueOf.all(id, 1 - lead, now, space - leading.length) as Due[])]
+  }
+
+  const headOf = ({ id, first, again }: Head): Urgency & { id: string } => {
+    const isRetry = (lead === 0 ? first === null : again !== null) ? 1 : 0
+    return { id, isRetry, readyAt: (isRetry ? again : first)! }
+  }
+
+  /** An endpoint that is slow and busy would never come to its retries, nor so to its emails. */
+  const leadAfter = (heads: readonly Head[], claimed: readonly Due[]): Kind => {
+    const hasRetries = heads.some(({ again }) => again !== null)
+    const wasPassedOver = claimed.length > 0 && claimed.every(({ isRetry }) => isRetry === 0)
+    return hasRetries && wasPassedOver ? 1 : 0
   }
 
   return {
@@ -123,17 +142,18 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
       if (!owner.confirm(turn.now)) return []
       const spaceOf = (id: string) =>
         Math.min(limit, Object.hasOwn(room.of, id) ? room.of[id]! : room.default)
-      const heads = (dueEndpoints.all(turn.now) as Head[])
-        .filter(({ id }) => spaceOf(id) > 0)
-        .map(({ id, first, again }) => ({ id, isRetry: first === null ? 1 : 0, readyAt: first ?? again! }))
-        .sort(byUrgency)
+      const heads = (dueEndpoints.all(turn.now) as Head[]).filter(({ id }) => spaceOf(id) > 0)
       // Each of the first `limit` endpoints has one that is more urgent than all that the others have.
-      const due = heads.slice(0, limit).flatMap(({ id }) => dueFor(id, spaceOf(id), turn.now))
-      due.sort(byUrgency)
+      const nearest = heads.map(headOf).sort(byUrgency(lead)).slice(0, limit)
+      const due = nearest
+        .flatMap(({ id }) => dueFor(id, spaceOf(id), turn.now))
+        .sort(byUrgency(lead))
+        .slice(0, limit)
+      lead = leadAfter(heads, due)
 
       const claims: ClaimRow[] = []
       let chars = 0
-      for (const { seq } of due.slice(0, limit)) {
+      for (const { seq } of due) {
         if (chars > claimChars) {
           turn.isDue = true
           break
@@ -178,7 +198,6 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
       }
     },
 
-    /** Renewing what is due says that it is being tried: so ends a wait in memory. */
     renew(
       { leases, leaseMs }: { leases: readonly Lease[]; leaseMs: number },
       turn: Turn,

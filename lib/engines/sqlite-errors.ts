@@ -26,7 +26,7 @@ const isOurs = (code: string | undefined): code is Code =>
   code?.startsWith('engine-') === true && code in errorCodes
 
 const words = (failure: Failure, location: string): [Code, string] => {
-  const said = `SQLite: ${failure.message}`
+  const said = failure.errcode === undefined ? failure.message : `SQLite: ${failure.message}`
   switch (primary(failure)) {
     case full:
       return [

@@ -8,7 +8,7 @@ import { sqlite } from '../../lib/engines/sqlite.ts'
 import { applicationId, migrate, migrations, openDatabase } from '../../lib/engines/sqlite-schema.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
-import { claim, owe } from './conformance/steps.ts'
+import { claim, claimMails, owe, oweMail } from './conformance/steps.ts'
 
 let folder: string
 let path: string
@@ -67,8 +67,11 @@ describe('a fresh file', () => {
     await open(second)
     await owe(second)
     expect(await claim(first)).toHaveLength(1)
+    await oweMail(first)
     await owe(second)
     expect(await claim(second)).toEqual([])
+    expect(await claimMails(second)).toEqual([])
+    expect(await claimMails(first)).toHaveLength(1)
     expect(sqlite('sms.db').location).toBe(join(process.cwd(), 'sms.db'))
   })
 })

@@ -60,7 +60,7 @@ export const claiming = (check: Check): void => {
     for (let n = 0; n < 20; n += 1) await owe(engine, 'dead')
     await advance(1000)
     await owe(engine, 'crm')
-    expect(names(await claim(engine, { limit: 5, of: { dead: 0 } }))).toEqual(['crm'])
+    expect(names(await claim(engine, { limit: 1, of: { dead: 0 } }))).toEqual(['crm'])
     expect(names(await claim(engine, { limit: 5, of: { dead: 2 } }))).toEqual(['dead', 'dead'])
   })
 
@@ -90,6 +90,21 @@ export const claiming = (check: Check): void => {
     const event = await owe(engine)
     expect((await claim(engine, { default: 1 })).map((one) => one.event.id)).toEqual([event.id])
     expect((await claim(engine, { limit: 1 })).map(({ delivery }) => delivery.tries)).toEqual([1])
+  })
+
+  check('retries that a claim passed over come first in the next one', async ({ engine, now, advance }) => {
+    for (let n = 0; n < 3; n += 1) await owe(engine)
+    for (const { lease } of await claim(engine)) {
+      await engine.settle(lease, attempt(), { to: 'retry', dueAt: now(), hold: false })
+    }
+    await advance(1000)
+    for (let n = 0; n < 3; n += 1) await owe(engine)
+    const tries: number[] = []
+    for (let n = 0; n < 6; n += 1) {
+      const one = await claim(engine, n % 2 === 0 ? { default: 1 } : { limit: 1 })
+      tries.push(...one.map(({ delivery }) => delivery.tries))
+    }
+    expect(tries).toEqual([0, 1, 0, 1, 0, 1])
   })
 
   check('of many endpoints the most urgent ones fill the limit', async ({ engine, now, advance }) => {
