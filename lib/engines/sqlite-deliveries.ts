@@ -29,7 +29,7 @@ type Head = { id: string; first: number | null; again: number | null }
 /** 0 is a first try, 1 a retry. */
 type Kind = 0 | 1
 type Urgency = { isRetry: Kind; readyAt: number }
-type Due = Urgency & { seq: number }
+type Due = Urgency & { seq: number; endpoint: string }
 type Settling = { tries: number; round: number; readyAt: number }
 
 /** Those of the kind that leads come before the others, then the longest due. */
@@ -62,7 +62,7 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
       FROM endpoints WHERE id IS NOT NULL
     ) WHERE first IS NOT NULL OR again IS NOT NULL`)
   const dueOf = db.prepare(`
-    SELECT seq, retry AS isRetry, ready_at AS readyAt FROM ${pending} AND endpoint_id = ? AND retry = ? AND ready_at <= ?
+    SELECT seq, endpoint_id AS endpoint, retry AS isRetry, ready_at AS readyAt FROM ${pending} AND endpoint_id = ? AND retry = ? AND ready_at <= ?
     ORDER BY ready_at LIMIT ?`)
   const told = db.prepare(`
     SELECT ${deliveryColumns}, e.event FROM deliveries d JOIN events e ON e.seq = d.event WHERE d.seq = ?`)
@@ -118,9 +118,9 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
 
   /** An endpoint that is slow and busy would never come to its retries, nor so to its emails. */
   const leadAfter = (heads: readonly Head[], claimed: readonly Due[]): Kind => {
-    const hasRetries = heads.some(({ again }) => again !== null)
-    const wasPassedOver = claimed.length > 0 && claimed.every(({ isRetry }) => isRetry === 0)
-    return hasRetries && wasPassedOver ? 1 : 0
+    const retried = new Set(claimed.filter(({ isRetry }) => isRetry).map(({ endpoint }) => endpoint))
+    const arePassedOver = heads.some(({ id, again }) => again !== null && !retried.has(id))
+    return arePassedOver && claimed.some(({ isRetry }) => !isRetry) ? 1 : 0
   }
 
   return {

@@ -107,6 +107,24 @@ export const claiming = (check: Check): void => {
     expect(tries).toEqual([0, 1, 0, 1, 0, 1])
   })
 
+  check(
+    'no endpoint hides from the others that its retries were passed over',
+    async ({ engine, now, advance }) => {
+      await owe(engine, 'busy', 'calm')
+      for (const { lease } of await claim(engine)) {
+        await engine.settle(lease, attempt(), { to: 'retry', dueAt: now(), hold: false })
+      }
+      await advance(1000)
+      for (let n = 0; n < 3; n += 1) await owe(engine, 'busy')
+      const first = await claim(engine, { default: 1 })
+      expect(first.map(({ delivery }) => [delivery.endpoint.id, delivery.tries]).sort()).toEqual([
+        ['busy', 0],
+        ['calm', 1],
+      ])
+      expect((await claim(engine, { default: 1 })).map(({ delivery }) => delivery.tries)).toEqual([1])
+    },
+  )
+
   check('of many endpoints the most urgent ones fill the limit', async ({ engine, now, advance }) => {
     const retried = ['a', 'b', 'c', 'd', 'e']
     await owe(engine, ...retried)
