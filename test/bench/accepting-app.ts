@@ -1,0 +1,96 @@
+// The Express apps that are compared for accepting, one a process: ours, the same route without storage, and
+// that route with one SQLite transaction per request.
+//   node accepting-app.ts ours|plain|sqlite <folder>
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { DatabaseSync } from 'node:sqlite'
+import express from 'express'
+import { smshook, sqlite, urlNetworks } from 'smshook'
+import { z } from 'zod'
+import { answer } from './child.ts'
+
+const [peer, folder] = process.argv.slice(2) as [string, string]
+const token = '5f1d3c0e9a7b4c2d8e6f0a1b'
+const path = { ours: `/sms/pbx/${token}` }[peer] ?? '/sms/pbx'
+
+/** The form of the PBX, as an app would check it that has no library for it. */
+const formSchema = z.object({
+  service_id: z.string(),
+  from: z.string(),
+  sms_number: z.string(),
+  body: z.string(),
+  message_id: z.uuid(),
+  timestamp: z.coerce.number(),
+  webhook_url: z.string(),
+  webhook_url_fallback: z.string(),
+})
+type PostedForm = z.infer<typeof formSchema>
+
+const plainApp = (store: (form: PostedForm) => void) => {
+  const app = express()
+  app.post('/sms/pbx', express.urlencoded({ extended: false }), (request, response) => {
+    const form = formSchema.safeParse(request.body)
+    if (!form.success) return void response.status(400).end()
+    store(form.data)
+    response.status(200).end()
+  })
+  return app
+}
+
+const sqliteApp = () => {
+  const db = new DatabaseSync(join(folder, 'one-by-one.db'))
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    CREATE TABLE messages (id TEXT PRIMARY KEY, state TEXT NOT NULL, message TEXT NOT NULL) STRICT`)
+  const insert = db.prepare(`INSERT INTO messages VALUES (?, 'pending', ?) ON CONFLICT DO NOTHING`)
+  return plainApp((form) => insert.run(form.message_id, JSON.stringify(form)))
+}
+
+const ourApp = async () => {
+  const sms = smshook({
+    gateways: { pbx: urlNetworks({ token }) },
+    deliverTo: { crm: { url: 'http://127.0.0.1:9/sms' } },
+    fallback: false,
+    engine: sqlite(join(folder, 'smshook.db')),
+    start: false, // Delivering is measured by itself.
+  })
+  await sms.ready
+  const app = express()
+  app.use('/sms', sms.router)
+  return app
+}
+
+const app = peer === 'ours' ? await ourApp() : peer === 'sqlite' ? sqliteApp() : plainApp(() => {})
+const server = app.listen(0, '127.0.0.1')
+await once(server, 'listening')
+
+/** Milliseconds between two looks at the event loop. */
+const resolution = 1
+let delay = monitorEventLoopDelay({ resolution })
+let cpu = process.cpuUsage()
+let hostCpu = process.threadCpuUsage()
+
+export type Address = { port: number; path: string }
+/** Since the last `reset`. `delayP99Ms` is what a timer was late; the processor's times are in milliseconds. */
+export type Watched = { delayP99Ms: number; cpuMs: number; hostCpuMs: number }
+
+answer({
+  address: (): Address => ({ port: (server.address() as AddressInfo).port, path }),
+  reset: () => {
+    delay.disable()
+    delay = monitorEventLoopDelay({ resolution })
+    delay.enable()
+    cpu = process.cpuUsage()
+    hostCpu = process.threadCpuUsage()
+  },
+  watched: (): Watched => {
+    const all = process.cpuUsage(cpu)
+    const host = process.threadCpuUsage(hostCpu)
+    return {
+      delayP99Ms: delay.percentile(99) / 1e6 - resolution,
+      cpuMs: (all.user + all.system) / 1000,
+      hostCpuMs: (host.user + host.system) / 1000,
+    }
+  },
+})

@@ -1,0 +1,96 @@
+// Bench: accepting. How many posts a second are answered with 200, and how long the event loop of the app is
+// held up, against the same Express route without storage and with one SQLite transaction per request.
+import type { Address, Watched } from './accepting-app.ts'
+import { type Child, startChild } from './child.ts'
+import type { Load, Loaded } from './load.ts'
+import { fixed, median, printAim, printTable, spread, whole } from './table.ts'
+
+const connections = 50
+/** Posts per second at which the event loops are compared; well below what the slower of the two can take. */
+const steadyRate = 2_000
+const warmUpSeconds = 2
+
+const peers = {
+  ours: 'smshook: stored, then 200',
+  plain: 'Express + urlencoded + zod, no storage',
+  sqlite: 'the same + SQLite, a transaction a request',
+} as const
+type Peer = keyof typeof peers
+
+type Round = Loaded & Watched
+
+export const benchAccepting = async (wish: { folder: string; rounds: number; seconds: number }) => {
+  const generator = await startChild('load.ts')
+  const apps = {} as Record<Peer, Child>
+  for (const peer of Object.keys(peers) as Peer[])
+    apps[peer] = await startChild('accepting-app.ts', [peer, wish.folder])
+
+  const round = async (peer: Peer, seconds: number, rate: number | null): Promise<Round> => {
+    const { port, path } = await apps[peer].ask<Address>('address')
+    await apps[peer].ask('reset')
+    const loaded = await generator.ask<Loaded>('load', {
+      port,
+      path,
+      connections,
+      seconds,
+      rate,
+    } satisfies Load)
+    return { ...loaded, ...(await apps[peer].ask<Watched>('watched')) }
+  }
+
+  const rounds = async (among: readonly Peer[], rate: number | null) => {
+    const all = Object.fromEntries(among.map((peer) => [peer, [] as Round[]])) as Record<Peer, Round[]>
+    for (const peer of among) await round(peer, warmUpSeconds, rate)
+    for (let n = 0; n < wish.rounds; n += 1)
+      for (const peer of among) all[peer].push(await round(peer, wish.seconds, rate))
+    return (peer: Peer, figure: (one: Round) => number) => all[peer].map(figure)
+  }
+
+  const full = await rounds(['plain', 'ours', 'sqlite'], null)
+  const rateOf = (peer: Peer) => median(full(peer, ({ perSecond }) => perSecond))
+  const cpuOf = (peer: Peer, figure: (one: Round) => number) =>
+    fixed(median(full(peer, (one) => (figure(one) * 1000) / one.answered)), 0)
+  printTable(
+    `Accepting: ${connections} connections, medians of ${wish.rounds} rounds of ${wish.seconds} s in turn`,
+    [
+      'route',
+      '200s per second',
+      'ratio',
+      'spread',
+      'p50 ms',
+      'p99 ms',
+      'host µs CPU each',
+      'all µs CPU each',
+    ],
+    (['plain', 'ours', 'sqlite'] as const).map((peer) => [
+      peers[peer],
+      whole(rateOf(peer)),
+      fixed(rateOf(peer) / rateOf('plain')),
+      spread(full(peer, ({ perSecond }) => perSecond)),
+      fixed(median(full(peer, ({ p50Ms }) => p50Ms)), 1),
+      fixed(median(full(peer, ({ p99Ms }) => p99Ms)), 1),
+      cpuOf(peer, ({ hostCpuMs }) => hostCpuMs),
+      cpuOf(peer, ({ cpuMs }) => cpuMs),
+    ]),
+  )
+
+  const steady = await rounds(['plain', 'ours'], steadyRate)
+  const delayOf = (peer: Peer) => median(steady(peer, ({ delayP99Ms }) => delayP99Ms))
+  printTable(
+    `The app's event loop at ${whole(steadyRate)} posts per second`,
+    ['route', 'loop delay p99 ms', 'ratio', 'spread', '200s per second', 'p99 ms'],
+    (['plain', 'ours'] as const).map((peer) => [
+      peers[peer],
+      fixed(delayOf(peer)),
+      fixed(delayOf(peer) / delayOf('plain')),
+      spread(steady(peer, ({ delayP99Ms }) => delayP99Ms)),
+      whole(median(steady(peer, ({ perSecond }) => perSecond))),
+      fixed(median(steady(peer, ({ p99Ms }) => p99Ms)), 1),
+    ]),
+  )
+
+  console.log()
+  printAim('200s per second, ours / no storage', rateOf('ours') / rateOf('plain'), 'least', 1)
+  printAim('event loop delay p99, ours / no storage', delayOf('ours') / delayOf('plain'), 'most', 1.2)
+  for (const child of [generator, ...Object.values(apps)]) await child.end()
+}
