@@ -7,8 +7,9 @@ import { formats } from '../lib/formats.ts'
 import { gateways } from '../lib/gateways/index.ts'
 import { defaultConcurrency, defaultHoldMs } from '../lib/outbound/dispatcher.ts'
 import { defaultHandlerTimeoutMs } from '../lib/outbound/handler.ts'
-import { jitter, policies } from '../lib/outbound/policy.ts'
+import { jitter } from '../lib/outbound/policy.ts'
 import { defaultEndpointConcurrency } from '../lib/outbound/targets.ts'
+import { policies } from '../lib/policies.ts'
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

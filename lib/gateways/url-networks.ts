@@ -7,6 +7,7 @@ import type { Format, Gateway } from '../gateway.ts'
 import { intentOf } from '../intent.ts'
 import { checkOptions } from '../options.ts'
 import { address } from '../phone.ts'
+import { policies } from '../policies.ts'
 
 /** The PBX posts eight short fields; an SMS of 1,600 characters makes about 15 kB of them at the worst. */
 const defaultMaxBytes = 64 * 1024
@@ -177,15 +178,7 @@ export const urlNetworksFormat: Format = {
   name: 'urlNetworks',
   carries: ['message.received'],
   // Ten tries and exactly 200 are documented; the spacing and the time limit are not and are ours.
-  policy: {
-    tries: 10,
-    delaysMs: [5_000, 15_000, 30_000, 60_000, 120_000, 240_000, 360_000, 480_000, 600_000],
-    timeoutMs: 5_000,
-    success: 200,
-    endOn: [],
-    retryAfterMaxMs: 600_000,
-    fallbackAfterMs: null,
-  },
+  policy: policies.sms,
   secretsFault: (secrets) =>
     secrets.length === 0 ? null : 'the format `urlNetworks` signs nothing; leave `secret` out',
   compose: (event, { url, serviceId, fallbackTo }) => {

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { eventTypes } from '../event.ts'
 import type { Format } from '../gateway.ts'
-import { policies } from './policy.ts'
+import { policies } from '../policies.ts'
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 

@@ -5,10 +5,10 @@ import type { Clock } from '../clock.ts'
 import { type Endpoint, type Outcome, type Policy, policySchema } from '../delivery.ts'
 import { OptionsError } from '../errors.ts'
 import { eventTypes, type SmsEvent } from '../event.ts'
-import type { Format } from '../gateway.ts'
+import type { Format, OutboundRequest } from '../gateway.ts'
+import { policies } from '../policies.ts'
 import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
 import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
-import { policies } from './policy.ts'
 import { defaultWish, type Wish } from './select.ts'
 import type { Webhook } from './webhook.ts'
 
@@ -67,6 +67,7 @@ export type Target = {
   policy: Policy
   concurrency: number
   recipients: Recipients | null
+  /** Never rejects: whatever goes wrong is an outcome. */
   attempt(event: SmsEvent, n: number): Promise<Outcome>
 }
 
@@ -82,25 +83,38 @@ type Tools = {
 const many = <Item>(value: Item | Item[] | undefined): Item[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value]
 
+/** An option that is present but undefined changes nothing, or its tries would have no end. */
+const adjusted = (policy: Policy, changes: Partial<Policy> | null): Policy => {
+  const said = Object.entries(changes ?? {}).filter(([, value]) => value !== undefined)
+  return { ...policy, ...Object.fromEntries(said) }
+}
+
 const withoutCredentials = (url: string): string => {
+  if (!URL.canParse(url)) return ''
   const plain = new URL(url)
   plain.username = ''
   plain.password = ''
   return plain.href
 }
 
-/** A webhook or an email endpoint as it is tried; handlers need their function and are made in `createTarget`. */
 const tryWebhook = (endpoint: Endpoint, format: Format, policy: Policy, tools: Tools): Target['attempt'] => {
   const url = endpoint.url ?? ''
   const shownUrl = withoutCredentials(url)
   return async (event) => {
-    const request = format.compose(event, {
+    const context = {
       url: shownUrl,
       serviceId: endpoint.serviceId,
       secrets: endpoint.secrets,
       fallbackTo: tools.mailTo(endpoint),
       now: tools.clock.now(),
-    })
+    }
+    let request: OutboundRequest
+    try {
+      request = format.compose(event, context)
+    } catch {
+      const message = `the format \`${format.name}\` cannot express this event`
+      return { type: 'error', code: 'threw', message }
+    }
     return tools.webhook.attempt({ url, guarded: endpoint.guarded, request, timeoutMs: policy.timeoutMs })
   }
 }
@@ -113,7 +127,7 @@ const formatOf = (endpoint: Endpoint, { formats, defaultFormat }: Tools): Format
 export const storedTarget = (endpoint: Endpoint, tools: Tools): Target | null => {
   if (endpoint.kind !== 'webhook') return null
   const format = formatOf(endpoint, tools)
-  const policy = { ...format.policy, ...endpoint.policy }
+  const policy = adjusted(format.policy, endpoint.policy)
   return {
     endpoint,
     wish: defaultWish,
@@ -156,10 +170,10 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
     checkFormat(`deliverTo.${id}`, endpoint, tools)
     const format = formatOf(endpoint, tools)
     checkWish(`deliverTo.${id}`, wish, format)
-    const policy = { ...format.policy, ...endpoint.policy }
+    const policy = adjusted(format.policy, endpoint.policy)
     return { ...shared, policy, attempt: tryWebhook(endpoint, format, policy, tools) }
   }
-  const policy = { ...policies.sms, timeoutMs: defaultHandlerTimeoutMs, ...endpoint.policy }
+  const policy = adjusted({ ...policies.sms, timeoutMs: defaultHandlerTimeoutMs }, endpoint.policy)
   const { handler } = entry
   return {
     ...shared,

@@ -4,7 +4,7 @@ import type { SmsEvent } from '../../lib/event.ts'
 import type { GatewayRequest } from '../../lib/gateway.ts'
 import { formats, gateways } from '../../lib/gateways/index.ts'
 import { decodeForm } from '../../lib/inbound/body.ts'
-import { policies } from '../../lib/outbound/policy.ts'
+import { policies } from '../../lib/policies.ts'
 import { smsEvent } from '../support/events.ts'
 
 const { compose, secretsFault, ...format } = formats.urlNetworks

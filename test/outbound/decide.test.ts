@@ -8,7 +8,8 @@ import {
   mostInterruptions,
   type Start,
 } from '../../lib/outbound/decide.ts'
-import { isSuccess, policies } from '../../lib/outbound/policy.ts'
+import { isSuccess } from '../../lib/outbound/policy.ts'
+import { policies } from '../../lib/policies.ts'
 import { anyPolicy, anyRandom } from '../support/policies.ts'
 
 const { sms } = policies

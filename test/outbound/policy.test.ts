@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import type { Outcome, Policy } from '../../lib/delivery.ts'
-import { delayMs, isSuccess, policies, retryAfterMs } from '../../lib/outbound/policy.ts'
+import { delayMs, isSuccess, retryAfterMs } from '../../lib/outbound/policy.ts'
+import { policies } from '../../lib/policies.ts'
 import { anyPolicy, anyRandom } from '../support/policies.ts'
 
 const second = 1_000

@@ -1,8 +1,8 @@
 // The loop of tries by itself, as `deliver` runs it without a store.
 import type { Attempt, Delivery, Outcome } from '../../lib/delivery.ts'
 import type { Decision } from '../../lib/outbound/decide.ts'
-import { policies } from '../../lib/outbound/policy.ts'
 import { runTries } from '../../lib/outbound/tries.ts'
+import { policies } from '../../lib/policies.ts'
 import { answer, refused } from '../support/dispatching.ts'
 import { story } from '../support/stories.ts'
 
