@@ -6,8 +6,13 @@ import { EngineError, errorCodes } from '../errors.ts'
 export type Failure = { code: string | undefined; errcode: number | undefined; message: string }
 
 export const failureOf = (error: unknown): Failure => {
-  const { code, errcode, message } = (error ?? {}) as Partial<Failure>
-  return { code, errcode, message: message ?? String(error) }
+  const { code, errcode, message } = (error ?? {}) as Partial<Record<keyof Failure, unknown>>
+  return {
+    // A DOMException's is a number.
+    code: typeof code === 'string' ? code : undefined,
+    errcode: typeof errcode === 'number' ? errcode : undefined,
+    message: typeof message === 'string' ? message : String(error),
+  }
 }
 
 // https://www.sqlite.org/rescode.html; the low byte of an extended code is the primary one.

@@ -25,6 +25,11 @@ export const workerFile = (): URL | null => {
   }
 }
 
+const failed = (calls: readonly Call[], failure: Failure): Reply => ({
+  answers: calls.map(() => ({ failure })),
+  isDue: false,
+})
+
 const mainThread = async (place: Place): Promise<Line> => {
   // Only here: importing the package loads no database, and on a Node without one it must link.
   const { openStore } = await import('./sqlite-store.ts')
@@ -50,15 +55,10 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
     let hasEnded = false
     let failure = failureOf(new Error('its thread ended'))
 
-    const failed = (calls: readonly Call[]): Reply => ({
-      answers: calls.map(() => ({ failure })),
-      isDue: false,
-    })
-
     const exit = new Promise<void>((exited) => {
       worker.once('exit', () => {
         hasEnded = true
-        for (const { calls, answer } of waiting.splice(0)) answer(failed(calls))
+        for (const { calls, answer } of waiting.splice(0)) answer(failed(calls, failure))
         if (!mayEnd) onLost(failure)
         reject(failure)
         exited()
@@ -84,10 +84,15 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
     const line: Line = {
       run: (calls) =>
         new Promise((answer) => {
-          if (hasEnded) return answer(failed(calls))
+          if (hasEnded) return answer(failed(calls, failure))
+          try {
+            post(calls)
+          } catch (error) {
+            // What cannot be posted, such as a function in an outcome, must not stop what comes after it.
+            return answer(failed(calls, failureOf(error)))
+          }
           if (waiting.length === 0) worker.ref()
           waiting.push({ calls, answer })
-          post(calls)
         }),
       close() {
         mayEnd = true

@@ -1,6 +1,5 @@
 // The store as one thread sees it: a database, and batches of calls that share a transaction. Runs in the
 // worker thread, or on the main thread where there is none.
-
 import type { DatabaseSync } from 'node:sqlite'
 import { deliveryCalls, type Turn } from './sqlite-deliveries.ts'
 import { type Failure, failureOf } from './sqlite-errors.ts'

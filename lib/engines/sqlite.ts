@@ -71,7 +71,13 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   let stopPolling = () => {}
 
   const tell = () => {
-    for (const listener of listeners) listener()
+    for (const listener of listeners) {
+      try {
+        listener()
+      } catch (error) {
+        context?.logger.error({ cause: failureOf(error).message }, 'a listener of the database threw')
+      }
+    }
   }
 
   const start = async ({ logger }: EngineContext) => {

@@ -4,13 +4,14 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { sqliteOn } from '../../lib/engines/sqlite.ts'
+import type { Outcome } from '../../lib/delivery.ts'
+import { sqlite, sqliteOn } from '../../lib/engines/sqlite.ts'
 import { deadly } from '../support/dying-worker.ts'
 import { smsEvent } from '../support/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
 import { until } from '../support/until.ts'
-import { owe } from './conformance/steps.ts'
+import { attempt, claimOne, owe } from './conformance/steps.ts'
 
 let folder: string
 beforeEach(() => {
@@ -62,6 +63,18 @@ describe('the line to the database', () => {
       )
     })
     expect((await engine.find(event.id))?.event).toEqual(event)
+    await engine.close()
+  })
+
+  test('what cannot be posted to the thread stops nothing else', async () => {
+    const engine = sqlite(join(folder, 'sms.db'))
+    await engine.open({ clock: manualClock(), logger: recorder() })
+    await owe(engine)
+    const { lease } = await claimOne(engine)
+    const outcome = { type: 'error', code: 'threw', message: () => {} } as unknown as Outcome
+    const settled = engine.settle(lease, attempt(1, { outcome }), { to: 'delivered' })
+    await expect(settled).rejects.toMatchObject({ name: 'EngineError', code: 'engine-failed' })
+    expect(await engine.settle(lease, attempt(), { to: 'delivered' })).toBe('settled')
     await engine.close()
   })
 })

@@ -50,16 +50,17 @@ export const leasing = (check: Check): void => {
     expect((await claimOne(engine)).delivery).toMatchObject({ tries: 1, interruptions: 1 })
   })
 
-  check('renewing during the wait keeps it a wait', async ({ engine, now, advance }) => {
+  check('renewing during the wait keeps it a wait, and due when it was', async ({ engine, now, advance }) => {
     await owe(engine)
     const { lease } = await claimOne(engine)
-    await engine.settle(lease, attempt(), { to: 'retry', dueAt: now() + leaseMs, hold: true })
+    const dueAt = now() + leaseMs * 2
+    await engine.settle(lease, attempt(), { to: 'retry', dueAt, hold: true })
     await advance(leaseMs / 2)
     expect(await engine.renew([lease], leaseMs)).toEqual(['renewed'])
-    await advance(leaseMs - 1)
+    await advance(leaseMs * 1.5 - 1)
     expect(await claim(engine)).toEqual([])
     await advance(1)
-    expect((await claimOne(engine)).delivery).toMatchObject({ tries: 1, interruptions: 0 })
+    expect((await claimOne(engine)).delivery).toMatchObject({ tries: 1, interruptions: 0, dueAt })
   })
 
   check('renew extends what is ours and tells what is lost, in order', async ({ engine, advance }) => {

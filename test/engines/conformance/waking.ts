@@ -80,4 +80,12 @@ export const waking = (check: Check): void => {
     await until(() => heard.includes('second'))
     expect(heard).not.toContain('first')
   })
+
+  check('a listener that throws disturbs nobody', async ({ engine }) => {
+    engine.onDue(() => {
+      throw new Error('not now')
+    })
+    await wakes(engine, () => owe(engine))
+    await wakes(engine, () => owe(engine))
+  })
 }
