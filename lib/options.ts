@@ -17,7 +17,7 @@ const describeValue = (value: unknown, path: string): string => {
   const isSecret = secretNames.test(path) || secretParts.test(String(value))
   if (isSecret)
     return typeof value === 'string' ? `a text of ${value.length} characters` : `a ${typeof value}`
-  return JSON.stringify(value)?.slice(0, 80) ?? String(value)
+  return (typeof value === 'string' ? JSON.stringify(value) : String(value)).slice(0, 80)
 }
 
 type Schema = z.core.$ZodType | undefined
@@ -60,8 +60,9 @@ const adviceAt = (schema: z.ZodType, path: Path): string | undefined => {
 const nameOf = (path: Path, root: string): string =>
   [root, ...path.map(String)].filter(Boolean).join('.') || 'options'
 
+/** A guess only where at least half of the word is the same; a swap of two letters always is. */
 const nearest = (word: string, known: readonly string[]): string => {
-  const match = closestMatch(word, known)
+  const match = closestMatch(word, known, { maxDistance: Math.max(2, Math.floor(word.length / 2)) })
   return match === undefined ? '' : `did you mean \`${match}\`? `
 }
 

@@ -35,9 +35,12 @@ type Listener<Name extends SignalName> = (payload: Signals[Name]) => void
 
 export type On = <Name extends SignalName>(name: Name, listener: Listener<Name>) => () => void
 
-/** `on` adds a listener and returns what removes it. A listener that throws is logged and harms nobody. */
+/** `on` adds a listener and returns what removes it. A listener that fails is logged and harms nobody. */
 export const createSignals = (logger: Logger): { on: On; emit: Emit } => {
   const listeners = new Map<SignalName, Set<Listener<never>>>()
+  const failed = (signal: SignalName) => (error: unknown) => {
+    logger.error({ signal, error: (error as Error | null)?.name }, 'a signal listener failed')
+  }
   return {
     on: (name, listener) => {
       const set = listeners.get(name) ?? new Set()
@@ -49,9 +52,11 @@ export const createSignals = (logger: Logger): { on: On; emit: Emit } => {
     emit: (name, payload) => {
       for (const listener of listeners.get(name) ?? []) {
         try {
-          listener(payload as never)
+          const answer: unknown = listener(payload as never)
+          // Left alone, an async listener that rejects would end the host's process.
+          if (answer instanceof Promise) answer.catch(failed(name))
         } catch (error) {
-          logger.error({ signal: name, error: (error as Error)?.name }, 'a signal listener threw')
+          failed(name)(error)
         }
       }
     },
