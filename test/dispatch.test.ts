@@ -178,6 +178,7 @@ test('ten at once for each id, so that one dead customer does not stall the othe
   await sms.dispatch(message, { id: 'quick', url: quick.url })
   await signals.nth('delivered')
   expect(quick.asked).toHaveLength(1)
+  await until(() => open === 10)
   await until(() => {
     for (const release of held.splice(0)) release()
     return signals.of('delivered').length === 26

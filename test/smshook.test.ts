@@ -1,5 +1,6 @@
 // The main job, whole: what the PBX posts is stored, acknowledged, tried and mailed. Everything is real but
 // the length of the waits.
+import { systemClock } from '../lib/clock.ts'
 import { deferred } from './support/deferred.ts'
 import { expresses, openShop, openWebhook, pbxForm, post, soon, token } from './support/shop.ts'
 import { until } from './support/until.ts'
@@ -219,17 +220,39 @@ describe('recipients as a function of the event', () => {
       },
     ],
     ['return no address', () => 'nobody'],
-  ])('that %s leave the delivery failed, listed, logged and signalled', async (_how, to) => {
-    const shop = await openShop({ fallback: { to } })
-    await shop.sms.ready
-    expect(await shop.text()).toBe(200)
-    const { deliveryId, reason } = await shop.signals.nth('failed')
-    expect(reason).toBe('no-fallback')
-    expect((await shop.sms.list({ state: 'failed' })).items).toMatchObject([{ delivery: { id: deliveryId } }])
-    const errors = shop.logger.lines.filter(({ level }) => level === 'error')
-    expect(errors.map(({ details }) => details.delivery)).toEqual([deliveryId, deliveryId])
-    expect(JSON.stringify(errors)).not.toMatch(/roses|61412345678/)
-  })
+  ])(
+    'that %s are asked again for days; then the delivery is failed, listed, logged and signalled',
+    async (_how, to) => {
+      let later = 0
+      let calls = 0
+      const shop = await openShop({
+        clock: { ...systemClock, now: () => Date.now() + later },
+        fallback: {
+          to: () => {
+            calls += 1
+            return to()
+          },
+        },
+      })
+      const errors = () => shop.logger.lines.filter(({ level }) => level === 'error')
+      await shop.sms.ready
+      expect(await shop.text()).toBe(200)
+      await until(() => errors().length === 1)
+      const [waiting] = (await shop.sms.list({ state: 'pending' })).items
+      later = 2 * 60_000
+      await until(() => calls === 2)
+      expect(shop.signals.of('failed')).toEqual([])
+      later = 6 * 24 * 60 * 60_000
+      const { deliveryId, reason } = await shop.signals.nth('failed')
+
+      expect([deliveryId, reason]).toEqual([waiting!.delivery.id, 'no-fallback'])
+      expect((await shop.sms.list({ state: 'failed' })).items).toMatchObject([
+        { delivery: { id: deliveryId } },
+      ])
+      for (const { details } of errors()) expect(details.delivery).toBe(deliveryId)
+      expect(JSON.stringify(errors())).not.toMatch(/roses|61412345678/)
+    },
+  )
 })
 
 test('every try has its signal, also where there is no email afterwards', async () => {
