@@ -23,6 +23,7 @@ import {
 } from './outbound/targets.ts'
 import { createWebhook } from './outbound/webhook.ts'
 import { createSignals, type On } from './signals.ts'
+import { traceOf } from './trace.ts'
 
 export type DispatcherOptions = {
   /** Where deliveries rest; opened and closed by whoever made it. */
@@ -171,11 +172,22 @@ export const createDispatcher = (
     emit('unrouted', { event })
   }
 
+  /** Emails of an earlier configuration stay where they are while there is no mail server. */
+  const warnOfWaitingMails = async () => {
+    const { mails } = await engine.counts()
+    if (mails.pending === 0) return
+    logger.error(
+      { mails: mails.pending },
+      'emails wait in the store, but `fallback` is false and nobody sends them',
+    )
+  }
+
   return {
     on,
     start: () => {
       tries.start()
-      fallback?.start()
+      if (fallback) fallback.start()
+      else warnOfWaitingMails().catch((error) => logger.error(traceOf(error), 'the store cannot be read'))
     },
     runDue: async (limits) => {
       const deliveries = await tries.runDue(limits)

@@ -107,6 +107,22 @@ describe('createDispatcher', () => {
     await expect(dispatcher.accept([smsEvent()])).rejects.toMatchObject({ code: 'engine-closed' })
   })
 
+  test('says at its start that emails wait which nobody will send', async () => {
+    const file = join(tempFolder(), 'sms.db')
+    const before = await open(
+      { fallback: { smtp: 'smtp://127.0.0.1:1', from: 'a@b.example', to: 'c@d.example' } },
+      file,
+    )
+    await before.dispatcher.accept([smsEvent()])
+    await before.dispatcher.runDue()
+    await before.close()
+
+    const logger = recorder()
+    const { dispatcher } = await open({ fallback: false, logger }, file)
+    dispatcher.start()
+    await until(() => logger.lines.some(({ level, details }) => level === 'error' && details.mails === 1))
+  })
+
   test('two on one file accept; what both know is delivered once', async () => {
     const file = join(tempFolder(), 'sms.db')
     const webhook = await openWebhook(200)
