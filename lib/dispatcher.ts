@@ -22,7 +22,7 @@ import {
   type Target,
 } from './outbound/targets.ts'
 import { createWebhook } from './outbound/webhook.ts'
-import { createSignals, type On } from './signals.ts'
+import { createSignals, type Emit, type On } from './signals.ts'
 import { traceOf } from './trace.ts'
 
 export type DispatcherOptions = {
@@ -103,14 +103,20 @@ const needMailer = (targets: readonly Target[]): void => {
   if (needy) throw new OptionsError('options-invalid', wantsEmail(`deliverTo.${needy.endpoint.id}`))
 }
 
+const optionsSchema = z.strictObject(dispatcherShape).describe('{ engine, deliverTo, fallback }')
+
 /** Delivers from an engine. Throws an OptionsError. */
-export const createDispatcher = (
+export const createDispatcher = (options: DispatcherOptions): Dispatcher => {
+  checkOptions(optionsSchema, options)
+  return dispatcherWith(options, createSignals(options.logger ?? consoleLogger))
+}
+
+/** For whoever has checked the options and emits signals of their own. Throws an OptionsError. */
+export const dispatcherWith = (
   options: DispatcherOptions,
-  signals = createSignals(options.logger ?? consoleLogger),
+  { emit, on }: { emit: Emit; on: On },
 ): Dispatcher => {
-  checkOptions(z.strictObject(dispatcherShape), options)
   const { engine, logger = consoleLogger, clock = systemClock } = options
-  const { emit, on } = signals
   const webhook = createWebhook({ clock, guard: createGuard(options.allowAddresses) })
 
   const tools = {

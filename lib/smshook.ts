@@ -3,14 +3,14 @@
 import { z } from 'zod'
 import { systemClock } from './clock.ts'
 import type { MailOutcome } from './delivery.ts'
-import { createDispatcher, type Dispatcher, type DispatcherOptions, dispatcherShape } from './dispatcher.ts'
+import { type Dispatcher, type DispatcherOptions, dispatcherShape, dispatcherWith } from './dispatcher.ts'
 import type { Accepted, Counts, Engine, Filter, Found, Page } from './engine.ts'
 import { sqlite } from './engines/sqlite.ts'
 import type { Gateway } from './gateway.ts'
 import { createRouter, type Router } from './inbound/router.ts'
 import { consoleLogger } from './logger.ts'
 import { checkOptions } from './options.ts'
-import type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
+import { type DispatchEndpoint, type DispatchMessage, dispatchGateway } from './outbound/dispatch.ts'
 import { createSignals, type On } from './signals.ts'
 import { traceOf } from './trace.ts'
 
@@ -41,6 +41,10 @@ const optionsSchema = z
   })
   .describe('an object such as { gateways, deliverTo, fallback }')
   .superRefine(({ gateway, gateways, deliverTo }, context) => {
+    if (gateways !== undefined && Object.hasOwn(gateways, dispatchGateway)) {
+      const message = 'what is given to `dispatch` has this name in the store; write another name'
+      context.addIssue({ code: 'custom', path: ['gateways', dispatchGateway], message })
+    }
     if (gateway !== undefined || gateways !== undefined || deliverTo === undefined) return
     const message =
       '`deliverTo` is written, but nothing comes in; write `gateways`, or `gateway` for a single one'
@@ -87,7 +91,7 @@ export const smshook = (options: SmshookOptions): Smshook => {
   const { logger = consoleLogger, clock = systemClock } = options
   const signals = createSignals(logger)
   const engine = options.engine ?? sqlite(defaultFile)
-  const dispatcher = createDispatcher({ ...rest, engine }, signals)
+  const dispatcher = dispatcherWith({ ...rest, engine }, signals)
   const closing = new AbortController()
 
   const router: Router =
@@ -104,11 +108,16 @@ export const smshook = (options: SmshookOptions): Smshook => {
       : (_request, _response, next) => next()
 
   const open = async () => {
+    let told = ''
     for (let failures = 0; !closing.signal.aborted; failures += 1) {
       try {
         return await engine.open({ clock, logger })
       } catch (error) {
-        logger.error(traceOf(error), 'the store cannot be opened; senders are asked to try again')
+        const trace = traceOf(error)
+        // As often as it is tried, the same words would fill the log.
+        if (told !== JSON.stringify(trace))
+          logger.error(trace, 'the store cannot be opened; senders are asked to try again')
+        told = JSON.stringify(trace)
         await clock.sleep(reopenDelaysMs[failures] ?? reopenDelaysMs.at(-1)!, closing.signal)
       }
     }

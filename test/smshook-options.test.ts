@@ -143,6 +143,12 @@ describe('gateways', () => {
     ['a gateway where names are wanted', { ...right, gateways: pbx }, '`gateways`', '{ pbx: urlNetworks'],
     ['no names', { ...right, gateways: {} }, 'there is no gateway'],
     ['a name that is no path', { ...right, gateways: { 'my pbx': pbx } }, '"my pbx"', 'letters, digits'],
+    [
+      'the name that dispatched messages have',
+      { ...right, gateways: { dispatch: pbx } },
+      '`gateways.dispatch`',
+      'another name',
+    ],
     ['both', { ...right, gateway: pbx }, 'both `gateway` and `gateways`'],
   ])('%s', (_name, options, ...words) => {
     const message = complaint(() => smshook(options as SmshookOptions))
@@ -171,6 +177,11 @@ describe('the parts that stand alone', () => {
       '`accept` is undefined; write an async function',
     ],
     ['createRouter without a gateway', () => createRouter({ accept: async () => {} }), 'there is no gateway'],
+    [
+      'createDispatcher without options',
+      () => createDispatcher(undefined as never),
+      '`options` is undefined; write { engine, deliverTo, fallback }',
+    ],
     [
       'createDispatcher without an engine',
       () => createDispatcher({ fallback } as never),
