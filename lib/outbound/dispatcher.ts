@@ -1,12 +1,12 @@
 // Carries out what is decided: claims due deliveries, has each tried within its limits, waits or parks,
 // and drains on close. What is written after a try lives in outcomes.ts.
 import type { Clock } from '../clock.ts'
-import { type Endpoint, type NewMail, unwantedEndpoint } from '../delivery.ts'
+import { type Attempt, type Endpoint, type NewMail, unwantedEndpoint } from '../delivery.ts'
 import type { Claim, Engine } from '../engine.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
 import { traceOf } from '../trace.ts'
-import { isSuspect } from './decide.ts'
+import { type Decision, isSuspect } from './decide.ts'
 import { createLeases, leaseMs } from './leases.ts'
 import { createOutcomes } from './outcomes.ts'
 import { createSlots } from './slots.ts'
@@ -66,6 +66,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
   const inWork = new Set<Promise<void>>()
   const mostHeld = 4 * concurrency
   let held = 0
+  let recording = 0
   let isRunning = false
   /** How many `runDue` are under way, and until when they claim. */
   let runs = 0
@@ -76,9 +77,28 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
   let isClaiming = false
   let claimed = Promise.resolve()
 
-  const mayClaim = () => !stopping.signal.aborted && (isRunning || (runs > 0 && clock.now() < runsEndAt))
+  const isWanted = () => isRunning || (runs > 0 && clock.now() < runsEndAt)
+  // An engine that takes no outcomes must not be given ever more of them to keep.
+  const mayClaim = () => isWanted() && !stopping.signal.aborted && recording < concurrency
   const mayHold = (dueAt: number) =>
     isRunning && runs === 0 && held < mostHeld && dueAt - clock.now() <= holdMs
+
+  /** Writes what came of a try; true when the next one is to be awaited here. */
+  const record = async (claim: Claim, attempt: Attempt | null, decision: Decision): Promise<boolean> => {
+    const hold = decision.to === 'retry' && mayHold(decision.dueAt)
+    let stays = false
+    recording += 1
+    if (hold) held += 1
+    try {
+      const answer = await outcomes.record(claim, attempt, decision, hold)
+      stays = hold && answer === 'settled'
+    } finally {
+      recording -= 1
+      if (recording === concurrency - 1) claimDue()
+      if (hold && !stays) held -= 1
+    }
+    return stays
+  }
 
   const work = async (claim: Claim): Promise<void> => {
     const { delivery, event, lease } = claim
@@ -130,14 +150,10 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
           return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
         },
         record: async (attempt, decision) => {
-          if (attempt) latest = { ...claim, delivery: { ...delivery, tries: attempt.n } }
-          const hold = decision.to === 'retry' && mayHold(decision.dueAt)
-          if (hold) held += 1
-          const answer = await outcomes.record(latest, attempt, decision, hold)
-          const stays = hold && answer === 'settled'
-          if (hold && !stays) held -= 1
-          // Only now, or an engine that takes no outcomes would be given ever more of them to keep.
+          // The next try need not wait for the disk.
           giveSlot()
+          if (attempt) latest = { ...claim, delivery: { ...delivery, tries: attempt.n } }
+          const stays = await record(latest, attempt, decision)
           endTurn?.()
           return stays
         },

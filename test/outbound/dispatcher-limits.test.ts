@@ -135,6 +135,27 @@ test('a slot that is given back is filled again without waiting for a wake', asy
   await stop()
 })
 
+describe('a slow disk', () => {
+  test('does not keep the slots from the next tries', async () => {
+    const { dispatcher, owe, settled, tried, engine, stop } = dispatching(
+      { crm: { answer: () => answer(200), concurrency: 2 } },
+      { concurrency: 4 },
+    )
+    const written = deferred()
+    engine.disk = () => written.promise
+    owe('crm', 20)
+    dispatcher.start()
+    await settled(20)
+    expect(tried.length).toBeGreaterThanOrEqual(4)
+    expect(tried.length).toBeLessThanOrEqual(8)
+    // All goes on as soon as it has written, without waiting for a wake.
+    written.resolve()
+    await settled(20)
+    expect(engine.rows.map(({ delivery }) => delivery.state)).toEqual(Array(20).fill('delivered'))
+    await stop()
+  })
+})
+
 describe('waiting', () => {
   test('holds no slot: a dead endpoint does not stall a healthy one', async () => {
     const { clock, dispatcher, owe, settled, tried, stop } = dispatching(

@@ -33,6 +33,8 @@ export type PaperEngine = Part & {
   readonly down: Set<keyof Part>
   /** What a claim waits for after it was made, before it is handed out. */
   transit: (() => Promise<void>) | null
+  /** What a settle waits for before it is made. */
+  disk: (() => Promise<void>) | null
   /** How many listen for what is due. */
   readonly listening: number
   /** Another process takes the delivery, and keeps it. */
@@ -108,6 +110,7 @@ export const paperEngine = (clock: Clock): PaperEngine => {
 
   const engine: PaperEngine = {
     transit: null,
+    disk: null,
     get listening() {
       return listeners.size
     },
@@ -148,6 +151,7 @@ export const paperEngine = (clock: Clock): PaperEngine => {
     },
     settle: async (lease, attempt, next) => {
       await called('settle')
+      await engine.disk?.()
       const row = leased(lease)
       if (!row) return 'lost'
       const { delivery } = row
