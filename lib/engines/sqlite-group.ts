@@ -1,5 +1,6 @@
-// Group commit, on the main thread: calls that arrive while a batch is being written form the next batch, and
-// each batch is one transaction. A flush to disk then costs many calls little instead of each call all of it.
+// Group commit, the main thread's half: calls go to the store many at a time, and the store puts all that has
+// come by the time it is free into one transaction. A flush to disk then costs many calls little instead of each
+// call all of it.
 import { EngineError } from '../errors.ts'
 import { engineErrorOf } from './sqlite-errors.ts'
 import type { Line } from './sqlite-line.ts'
@@ -9,8 +10,11 @@ import type { Call, Input, Name, Output } from './sqlite-store.ts'
 const mostWaiting = 10_000
 const mostCharsWaiting = 64 * 2 ** 20
 
-// Beyond this a larger batch saves nothing more and only lets the first in it wait longer.
-const mostInBatch = 1000
+/**
+ * Calls go to the store at the end of the event loop's turn, which costs least, but not more of them at once
+ * than this: while a busy turn goes on, the store would have nothing to do.
+ */
+const together = 12
 
 type Waiting = Call & { chars: number; resolve: (value: never) => void; reject: (error: EngineError) => void }
 
@@ -22,50 +26,50 @@ export type Group = {
 }
 
 export const createGroup = (line: Line, location: string, onDue: () => void): Group => {
-  let queue: Waiting[] = []
+  /** What goes to the store next. */
+  let next: Waiting[] = []
+  /** Without an answer, those that are with the store included. */
+  let waiting = 0
   let charsWaiting = 0
-  let work: Promise<void> | null = null
+  let onDrained = () => {}
 
   const refuse = () =>
     new EngineError(
       'engine-overloaded',
-      `${queue.length} calls wait for ${location}: the disk is slower than what arrives. Nothing of this one was stored; it may be sent again.`,
+      `${waiting} calls wait for ${location}: the disk is slower than what arrives. Nothing of this one was stored; it may be sent again.`,
     )
 
-  const write = async (batch: Waiting[]) => {
+  const send = async () => {
+    if (next.length === 0) return
+    const batch = next
+    next = []
     const { answers, isDue } = await line.run(batch.map(({ name, now, input }) => ({ name, now, input })))
-    batch.forEach(({ resolve, reject }, index) => {
+    batch.forEach(({ chars, resolve, reject }, index) => {
+      charsWaiting -= chars
       const answer = answers[index]!
       if ('value' in answer) resolve(answer.value as never)
       else reject(engineErrorOf(answer.failure, location))
     })
+    waiting -= batch.length
+    if (waiting === 0) onDrained()
     if (isDue) onDue()
-  }
-
-  const writeAll = async () => {
-    // What else this turn of the event loop calls belongs to the same batch.
-    await null
-    while (queue.length > 0) {
-      const batch = queue.slice(0, mostInBatch)
-      queue = queue.slice(mostInBatch)
-      for (const { chars } of batch) charsWaiting -= chars
-      await write(batch)
-    }
-    work = null
   }
 
   return {
     call: (name, input, now, chars = 0) =>
       new Promise((resolve, reject) => {
-        const isFull =
-          queue.length >= mostWaiting || (queue.length > 0 && charsWaiting + chars > mostCharsWaiting)
+        const isFull = waiting >= mostWaiting || (waiting > 0 && charsWaiting + chars > mostCharsWaiting)
         if (chars > 0 && isFull) return reject(refuse())
+        waiting += 1
         charsWaiting += chars
-        queue.push({ name, now, input, chars, resolve, reject })
-        work ??= writeAll()
+        next.push({ name, now, input, chars, resolve, reject })
+        if (next.length === 1) setImmediate(send)
+        else if (next.length === together) send()
       }),
-    drained: async () => {
-      await work
-    },
+    drained: () =>
+      new Promise((resolve) => {
+        onDrained = resolve
+        if (waiting === 0) resolve()
+      }),
   }
 }

@@ -35,7 +35,7 @@ const mainThread = async (place: Place): Promise<Line> => {
   const { openStore } = await import('./sqlite-store.ts')
   const store = openStore(place)
   return {
-    // Later than all that this turn of the event loop still has to say, so that its calls share a commit.
+    // Later, so that one who calls often does not wait for the disk each time.
     run: (calls) => new Promise((resolve) => setImmediate(() => resolve(store.run(calls)))),
     close: async () => store.close(),
   }
@@ -54,6 +54,17 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
     let mayEnd = true
     let hasEnded = false
     let failure = failureOf(new Error('its thread ended'))
+
+    /** The thread answers several runs at once when they shared a transaction. */
+    const tell = ({ answers, isDue }: Reply) => {
+      let told = 0
+      while (told < answers.length) {
+        const { calls, answer } = waiting.shift()!
+        const from = told
+        told += calls.length
+        answer({ answers: answers.slice(from, told), isDue: isDue && told === answers.length })
+      }
+    }
 
     const exit = new Promise<void>((exited) => {
       worker.once('exit', () => {
@@ -75,7 +86,7 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
         worker.unref()
         resolve(line)
       } else {
-        waiting.shift()?.answer(message.reply)
+        tell(message.reply)
         if (waiting.length === 0) worker.unref()
       }
     })

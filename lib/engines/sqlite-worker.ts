@@ -1,20 +1,31 @@
-// The entry of the worker thread: opens the store, then answers batches until it is told to close.
-import { parentPort, workerData } from 'node:worker_threads'
+// The entry of the worker thread: opens the store, then answers calls until it is told to close. Group commit,
+// the store's half: all that has come while one transaction was written shares the next one.
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from './sqlite-errors.ts'
 import { type Call, openStore, type Place, type Reply } from './sqlite-store.ts'
 
-/** What the thread says: first whether it opened, then a reply to each batch. */
+/** What the thread says: first whether it opened, then the answers to the calls, in order. */
 export type FromWorker = { opened: true } | { failure: Failure } | { reply: Reply }
 /** What it is told; null: close. */
 export type ToWorker = readonly Call[] | null
+
+// Beyond this a larger transaction saves nothing more and only lets the first call in it wait longer.
+const mostInTransaction = 1000
 
 const port = parentPort!
 const say = (message: FromWorker) => port.postMessage(message)
 
 try {
   const store = openStore(workerData as Place)
-  port.on('message', (message: ToWorker) => {
-    if (message) return say({ reply: store.run(message) })
+  port.on('message', (first: ToWorker) => {
+    const calls: Call[] = []
+    let message: ToWorker | undefined = first
+    while (message) {
+      calls.push(...message)
+      message = calls.length < mostInTransaction ? receiveMessageOnPort(port)?.message : undefined
+    }
+    if (calls.length > 0) say({ reply: store.run(calls) })
+    if (message !== null) return
     store.close()
     port.close()
   })

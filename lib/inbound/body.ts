@@ -93,7 +93,7 @@ export const decodeForm = (bytes: Buffer, contentType?: string): Form => {
     }
     const equals = part.indexOf('=')
     const name = decode(equals < 0 ? part : part.slice(0, equals))
-    if (name in fields) note('duplicate')
+    if (fields[name] !== undefined) note('duplicate')
     else fields[name] = equals < 0 ? '' : decode(part.slice(equals + 1))
   }
   return { fields, notes }

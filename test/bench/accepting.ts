@@ -1,7 +1,7 @@
 // Bench: accepting. How many posts a second are answered with 200, and how long the event loop of the app is
 // held up, against the same Express route without storage and with one SQLite transaction per request.
-import type { Address, Watched } from './accepting-app.ts'
-import { type Child, startChild } from './child.ts'
+import type { Address } from './accepting-app.ts'
+import { type Child, type Cpu, startChild } from './child.ts'
 import type { Load, Loaded } from './load.ts'
 import { fixed, median, printAim, printTable, spread, whole } from './table.ts'
 
@@ -17,7 +17,7 @@ const peers = {
 } as const
 type Peer = keyof typeof peers
 
-type Round = Loaded & Watched
+type Round = Loaded & Cpu & { delayP99: number }
 
 export const benchAccepting = async (wish: { folder: string; rounds: number; seconds: number }) => {
   const generator = await startChild('load.ts')
@@ -35,7 +35,8 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
       seconds,
       rate,
     } satisfies Load)
-    return { ...loaded, ...(await apps[peer].ask<Watched>('watched')) }
+    const delayP99 = await apps[peer].ask<number>('delayP99')
+    return { ...loaded, ...(await apps[peer].ask<Cpu>('cpu')), delayP99 }
   }
 
   const rounds = async (among: readonly Peer[], rate: number | null) => {
@@ -49,7 +50,7 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
   const full = await rounds(['plain', 'ours', 'sqlite'], null)
   const rateOf = (peer: Peer) => median(full(peer, ({ perSecond }) => perSecond))
   const cpuOf = (peer: Peer, figure: (one: Round) => number) =>
-    fixed(median(full(peer, (one) => (figure(one) * 1000) / one.answered)), 0)
+    fixed(median(full(peer, (one) => figure(one) / one.answered)), 0)
   printTable(
     `Accepting: ${connections} connections, medians of ${wish.rounds} rounds of ${wish.seconds} s in turn`,
     [
@@ -69,13 +70,13 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
       spread(full(peer, ({ perSecond }) => perSecond)),
       fixed(median(full(peer, ({ p50Ms }) => p50Ms)), 1),
       fixed(median(full(peer, ({ p99Ms }) => p99Ms)), 1),
-      cpuOf(peer, ({ hostCpuMs }) => hostCpuMs),
-      cpuOf(peer, ({ cpuMs }) => cpuMs),
+      cpuOf(peer, ({ host }) => host),
+      cpuOf(peer, ({ all }) => all),
     ]),
   )
 
   const steady = await rounds(['plain', 'ours'], steadyRate)
-  const delayOf = (peer: Peer) => median(steady(peer, ({ delayP99Ms }) => delayP99Ms))
+  const delayOf = (peer: Peer) => median(steady(peer, ({ delayP99 }) => delayP99))
   printTable(
     `The app's event loop at ${whole(steadyRate)} posts per second`,
     ['route', 'loop delay p99 ms', 'ratio', 'spread', '200s per second', 'p99 ms'],
@@ -83,7 +84,7 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
       peers[peer],
       fixed(delayOf(peer)),
       fixed(delayOf(peer) / delayOf('plain')),
-      spread(steady(peer, ({ delayP99Ms }) => delayP99Ms)),
+      spread(steady(peer, ({ delayP99 }) => delayP99)),
       whole(median(steady(peer, ({ perSecond }) => perSecond))),
       fixed(median(steady(peer, ({ p99Ms }) => p99Ms)), 1),
     ]),

@@ -1,4 +1,5 @@
-// Processes of a bench and what is said to them: a question by name, an answer. Used on both sides.
+// Processes of a bench and what is said to them: a question by name, an answer. Used on both sides. What a
+// child's processor time was is known here, since every part wants to know it.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -45,9 +46,28 @@ export const startChild = async (file: string, args: readonly string[] = []): Pr
   }
 }
 
-/** The child's side: what it can be asked. It ends with its parent, or when its parent lets go of it. */
+/** Processor time in microseconds since the last `reset`: of the thread that answers, and of all threads. */
+export type Cpu = { host: number; all: number }
+
+const sum = ({ user, system }: { user: number; system: number }): number => user + system
+
+/**
+ * The child's side: what it can be asked beside `reset` and `cpu`. It ends with its parent, or when its parent
+ * lets go of it.
+ */
 export const answer = (answers: Record<string, (input: never) => unknown>): void => {
-  const all: typeof answers = { ready: () => null, ...answers }
+  let whole = process.cpuUsage()
+  let thread = process.threadCpuUsage()
+  const all: typeof answers = {
+    ready: () => null,
+    cpu: (): Cpu => ({ host: sum(process.threadCpuUsage(thread)), all: sum(process.cpuUsage(whole)) }),
+    ...answers,
+    reset: () => {
+      whole = process.cpuUsage()
+      thread = process.threadCpuUsage()
+      answers.reset?.(null as never)
+    },
+  }
   process.on('disconnect', () => process.exit())
   process.on('message', async ({ id, name, input }: Question) => {
     try {
