@@ -19,27 +19,46 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
+const root = join(import.meta.dirname, '../..')
+
+/** Runs a program in the folder and resolves with what it said once it has ended by itself. */
+const run = async (program: string): Promise<unknown> => {
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(folder, 'app.ts'), program)
+  const { stdout } = await promisify(execFile)(process.execPath, ['app.ts'], { cwd: folder })
+  return JSON.parse(stdout)
+}
+
 describe('the line to the database', () => {
   test('without its file the main thread does the work, with one warning', async () => {
-    const root = join(import.meta.dirname, '../..')
     cpSync(join(root, 'lib'), join(folder, 'lib'), { recursive: true })
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     rmSync(join(folder, 'lib/engines/sqlite-worker.ts'))
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    writeFileSync(
-      join(folder, 'app.ts'),
-      `import { systemClock } from './lib/clock.ts'
-       import { sqlite } from './lib/engines/sqlite.ts'
-       const said: string[] = []
-       const logger = { info() {}, error() {}, warn: (_: object, message: string) => said.push(message) }
-       const engine = sqlite('sms.db')
-       await engine.open({ clock: systemClock, logger })
-       await engine.quarantine(
-         { gateway: 'pbx', method: 'POST', contentType: '', body: Buffer.from('?'), receivedAt: '' }, 'odd')
-       console.log(JSON.stringify([said, (await engine.counts()).quarantined]))`,
-    )
-    const { stdout } = await promisify(execFile)(process.execPath, ['app.ts'], { cwd: folder })
-    expect(JSON.parse(stdout)).toEqual([[expect.stringContaining('worker thread is missing')], 1])
+    const said = await run(`
+      import { systemClock } from './lib/clock.ts'
+      import { sqlite } from './lib/engines/sqlite.ts'
+      const said: string[] = []
+      const logger = { info() {}, error() {}, warn: (_: object, message: string) => said.push(message) }
+      const engine = sqlite('sms.db')
+      await engine.open({ clock: systemClock, logger })
+      await engine.quarantine(
+        { gateway: 'pbx', method: 'POST', contentType: '', body: Buffer.from('?'), receivedAt: '' }, 'odd')
+      console.log(JSON.stringify([said, (await engine.counts()).quarantined]))`)
+    expect(said).toEqual([[expect.stringContaining('worker thread is missing')], 1])
+  })
+
+  test.each([
+    ['what waits for an answer keeps the process alive', 'console.log((await engine.counts()).events)', 0],
+    ['an open engine that does nothing lets it end', "console.log('true')", true],
+  ])('%s', async (_, last, answer) => {
+    const said = await run(`
+      import { systemClock } from '${root}/lib/clock.ts'
+      import { sqlite } from '${root}/lib/engines/sqlite.ts'
+      import { consoleLogger } from '${root}/lib/logger.ts'
+      const engine = sqlite('sms.db')
+      await engine.open({ clock: systemClock, logger: consoleLogger })
+      ${last}`)
+    expect(said).toBe(answer)
   })
 
   test('when the thread dies its calls reject, and it comes back with what was stored', async () => {
