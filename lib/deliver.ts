@@ -70,11 +70,7 @@ const tryAll = async (
     delivery,
     policy: target.policy,
     moment: () => ({ now: clock.now(), random: Math.random() }),
-    attempt: async (n) => {
-      const startedAt = clock.now()
-      const outcome = await target.attempt(event, n)
-      return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
-    },
+    attempt: (n) => target.attempt(event, n),
     record: async (attempt, decision) => {
       if (attempt) attempts.push(attempt)
       if (decision.to === 'fallback') reason = decision.reason

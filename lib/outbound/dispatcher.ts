@@ -144,11 +144,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         delivery,
         policy: target.policy,
         moment: () => ({ now: clock.now(), random: random() }),
-        attempt: async (n) => {
-          const startedAt = clock.now()
-          const outcome = await target.attempt(event, n)
-          return { n, startedAt, tookMs: clock.now() - startedAt, outcome }
-        },
+        attempt: (n) => target.attempt(event, n),
         record: async (attempt, decision) => {
           // The next try need not wait for the disk.
           giveSlot()

@@ -1,7 +1,7 @@
 // The loop of tries of one delivery, run by p-retry. It knows no engine and no endpoint: what a try is, how
 // it is recorded and whether there is time to wait are handed in.
 import pRetry from 'p-retry'
-import type { Attempt, Delivery, Policy } from '../delivery.ts'
+import type { Attempt, Delivery, Outcome, Policy } from '../delivery.ts'
 import { DeliveryError } from '../errors.ts'
 import { type Decision, decideAfter, decideBefore } from './decide.ts'
 
@@ -9,7 +9,7 @@ export type Tries = {
   delivery: Delivery
   policy: Policy
   /** Makes one try. `n` is 1 for the first of the round. */
-  attempt(n: number): Promise<Attempt>
+  attempt(n: number): Promise<Outcome>
   /**
    * Records the attempt, null when the tries were over before another one, and what was decided. Says
    * whether to wait here for the next one; false ends the loop.
@@ -29,8 +29,13 @@ export const runTries = async ({ delivery, policy, attempt, record, wait, moment
   const tryOnce = async () => {
     const start = decideBefore(standing, policy, moment().now)
     if (start.to === 'fallback') return record(null, start)
-    const made = await attempt(standing.tries + 1)
-    const decision = decideAfter(standing, made.outcome, policy, moment())
+    const n = standing.tries + 1
+    const startedAt = moment().now
+    const outcome = await attempt(n)
+    // A clock that was set back meanwhile must not make it negative.
+    const tookMs = Math.max(0, moment().now - startedAt)
+    const made = { n, startedAt, tookMs, outcome }
+    const decision = decideAfter(standing, outcome, policy, moment())
     standing.tries += 1
     if (decision.to !== 'retry') return record(made, decision)
     dueAt = decision.dueAt

@@ -12,9 +12,10 @@ const fresh: Delivery = { ...story().delivery, tries: 0, interruptions: 0, round
 /** Runs the tries against what `outcomeOf` answers; waiting takes no time but moves the clock. */
 const running = (
   outcomeOf: (n: number) => Outcome | Promise<Outcome>,
-  parts: Partial<Parameters<typeof runTries>[0]> = {},
+  parts: Partial<Parameters<typeof runTries>[0]> & { tookMs?: number } = {},
 ) => {
   let now = start
+  const { tookMs = 0 } = parts
   const recorded: [Attempt | null, Decision][] = []
   const triedAt: number[] = []
   const ended = runTries({
@@ -23,7 +24,8 @@ const running = (
     moment: () => ({ now, random: 0 }),
     attempt: async (n) => {
       triedAt.push(now - start)
-      return { n, startedAt: now, tookMs: 0, outcome: await outcomeOf(n) }
+      now += tookMs
+      return outcomeOf(n)
     },
     record: async (attempt, decision) => {
       recorded.push([attempt, decision])
@@ -45,6 +47,15 @@ test('ten tries over 1910 s, then no more', async () => {
   expect(triedAt.at(-1)).toBe(1_910_000)
   expect(recorded.map(([attempt]) => attempt?.n)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   expect(recorded.at(-1)![1]).toEqual({ to: 'fallback', reason: 'spent' })
+})
+
+test.each([
+  ['what it took', 250, 250],
+  ['nothing less than no time where the clock was set back', -250, 0],
+])('an attempt says when it began and %s', async (_name, tookMs, expected) => {
+  const { ended, recorded } = running(() => answer(200), { tookMs })
+  await ended
+  expect(recorded[0]![0]).toEqual({ n: 1, startedAt: start, tookMs: expected, outcome: answer(200) })
 })
 
 test('the first success ends them', async () => {
