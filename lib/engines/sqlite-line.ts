@@ -30,13 +30,32 @@ const failed = (calls: readonly Call[], failure: Failure): Reply => ({
   isDue: false,
 })
 
+type Run = { calls: readonly Call[]; answer: (reply: Reply) => void }
+
+/** Gives each run its part of a reply to several, which shared a transaction; the last one tells what is due. */
+const tell = (runs: Run[], { answers, isDue }: Reply): void => {
+  let told = 0
+  while (told < answers.length) {
+    const { calls, answer } = runs.shift()!
+    const from = told
+    told += calls.length
+    answer({ answers: answers.slice(from, told), isDue: isDue && told === answers.length })
+  }
+}
+
 const mainThread = async (place: Place): Promise<Line> => {
   // Only here: importing the package loads no database, and on a Node without one it must link.
   const { openStore } = await import('./sqlite-store.ts')
   const store = openStore(place)
+  const waiting: Run[] = []
+  const runAll = () => tell(waiting, store.run(waiting.flatMap(({ calls }) => calls)))
   return {
-    // Later, so that one who calls often does not wait for the disk each time.
-    run: (calls) => new Promise((resolve) => setImmediate(() => resolve(store.run(calls)))),
+    // Later than all that this turn of the event loop still has to say, so that its calls share a commit.
+    run: (calls) =>
+      new Promise((answer) => {
+        waiting.push({ calls, answer })
+        if (waiting.length === 1) setImmediate(runAll)
+      }),
     close: async () => store.close(),
   }
 }
@@ -50,21 +69,10 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
       execArgv: ['--disable-warning=ExperimentalWarning'],
       name: 'smshook',
     })
-    const waiting: { calls: readonly Call[]; answer: (reply: Reply) => void }[] = []
+    const waiting: Run[] = []
     let mayEnd = true
     let hasEnded = false
     let failure = failureOf(new Error('its thread ended'))
-
-    /** The thread answers several runs at once when they shared a transaction. */
-    const tell = ({ answers, isDue }: Reply) => {
-      let told = 0
-      while (told < answers.length) {
-        const { calls, answer } = waiting.shift()!
-        const from = told
-        told += calls.length
-        answer({ answers: answers.slice(from, told), isDue: isDue && told === answers.length })
-      }
-    }
 
     const exit = new Promise<void>((exited) => {
       worker.once('exit', () => {
@@ -86,7 +94,7 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
         worker.unref()
         resolve(line)
       } else {
-        tell(message.reply)
+        tell(waiting, message.reply)
         if (waiting.length === 0) worker.unref()
       }
     })

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sqlite } from '../../lib/engines/sqlite.ts'
+import { sqlite, sqliteOn } from '../../lib/engines/sqlite.ts'
 import { createGroup } from '../../lib/engines/sqlite-group.ts'
 import { openDatabase } from '../../lib/engines/sqlite-schema.ts'
 import { type Call, type Reply, storeOn } from '../../lib/engines/sqlite-store.ts'
@@ -158,6 +158,15 @@ describe('a batch', () => {
     const claims = await claim(engine)
     await Promise.all(claims.map(({ lease }) => engine.settle(lease, null, { to: 'delivered' })))
     expect(woken).toBe(count)
+    await engine.close()
+  })
+
+  test('on the main thread is all that one turn of the event loop called', async () => {
+    const engine = sqliteOn(null, path)
+    await engine.open({ clock: manualClock(), logger: recorder() })
+    const before = commits()
+    await Promise.all(Array.from({ length: 100 }, () => owe(engine)))
+    expect(commits() - before).toBe(1)
     await engine.close()
   })
 
