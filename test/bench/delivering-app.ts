@@ -27,7 +27,7 @@ type Peer = {
 const together = 100
 
 const ours = async (): Promise<Peer> => {
-  const engine = sqlite(join(folder, `delivering-${process.pid}.db`))
+  const engine = sqlite(join(folder, `${peer}.db`))
   const logger = { info: () => {}, warn: () => {}, error: console.error }
   await engine.open({ clock, logger })
   const create = () =>
@@ -54,6 +54,7 @@ const ours = async (): Promise<Peer> => {
           if (seen === count) resolve()
         })
         dispatcher!.start()
+        if (count === 0) resolve()
       }),
   }
 }

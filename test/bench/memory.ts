@@ -6,6 +6,8 @@ import { type Child, startChild } from './child.ts'
 import { fixed, printAim, printTable, whole } from './table.ts'
 
 const waiting = 100_000
+/** Delivered at a time beforehand. */
+const slice = 5_000
 /** How long a process that has just started may look at what it found. */
 const lookMs = 3_000
 
@@ -20,18 +22,20 @@ export const benchMemory = async (wish: { folder: string }) => {
   const sink = await startChild('sink.ts')
   const port = String(await sink.ask<number>('port'))
 
-  /** What a process holds that has delivered as many, and then with all of them waiting. */
+  /** What a process holds that has delivered as many, slice by slice, and then with all of them waiting. */
   const working = async (peer: Peer, folder: string): Promise<Figures> => {
     const app = await startChild('delivering-app.ts', [peer, folder, port])
-    const run = async (status: number, end: 'delivered' | 'waiting') => {
-      await sink.ask('answerWith', status)
-      await app.ask('take', waiting)
-      await app.ask('work', { count: waiting, end })
-      return held(app)
+    const run = async (count: number, end: 'delivered' | 'waiting') => {
+      await app.ask('take', count)
+      await app.ask('work', { count, end })
     }
     // The same work first, since V8 keeps some of the memory that work took, whatever is left of it.
-    const before = await run(200, 'delivered')
-    const after = await run(500, 'waiting')
+    await sink.ask('answerWith', 200)
+    for (let done = 0; done < waiting; done += slice) await run(slice, 'delivered')
+    const before = await held(app)
+    await sink.ask('answerWith', 500)
+    await run(waiting, 'waiting')
+    const after = await held(app)
     await app.end()
     return { before, after }
   }
