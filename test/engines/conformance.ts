@@ -41,7 +41,10 @@ export const conformance = (
   const check: Check = (promise, proof) => {
     const reason = skip[promise]
     unknown.delete(promise)
-    if (reason) return test.skip(`${promise} (${reason})`, () => {})
+    if (reason) {
+      process.stderr.write(`${name} skips "${promise}": ${reason}\n`)
+      return test.skip(`${promise} (${reason})`, () => {})
+    }
     test(promise, async () => {
       const subject = await start()
       try {
