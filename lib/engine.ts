@@ -84,8 +84,8 @@ export type Engine = {
   /**
    * Leases due deliveries, at most `limit` and at most the room of each endpoint; first tries before
    * retries, then the longest due; but retries that one claim passed over come first in the next, or an
-   * endpoint that is slow and busy would never come to its emails. A lease that ran out counts as an interruption when it is claimed again,
-   * unless it was only held between two tries.
+   * endpoint that is slow and busy would never come to its emails. A lease that ran out counts as an
+   * interruption when it is claimed again, unless it was only held between two tries.
    */
   claim(wish: { limit: number; leaseMs: number; room: Room }): Promise<Claim[]>
   /** Records the attempt (null: there was none) and what follows, at once or not at all. */
