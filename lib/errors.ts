@@ -11,6 +11,13 @@ export const errorCodes = {
   'node-unsupported': ['developer', 'The Node.js that runs this is older than 22.19.'],
   'token-missing': ['sender', 'The request carries no token, and the gateway has one configured.'],
   'token-mismatch': ['sender', 'The request carries a token that is not one of those configured.'],
+  'signature-missing': [
+    'sender',
+    'The request carries no signature, and the gateway has a secret configured.',
+  ],
+  'signature-malformed': ['sender', 'What the request carries as its signature is none.'],
+  'signature-stale': ['sender', 'The signature is too old, expired, or from the future; check both clocks.'],
+  'signature-mismatch': ['sender', 'The signature is not that of this request under any configured secret.'],
   'service-mismatch': ['sender', 'The post names another `service_id` than the one configured.'],
   'number-mismatch': ['sender', 'The post names another `sms_number` than the one configured.'],
   'body-too-large': ['sender', 'The body is larger than the gateway allows.'],
@@ -26,10 +33,18 @@ export const errorCodes = {
   'engine-newer': ['operator', 'The database was written by a newer smshook; install that version or later.'],
   'engine-foreign': ['operator', 'The database file belongs to another application.'],
   'engine-failed': ['operator', 'The store failed; the cause says how.'],
+  'registration-login': ['operator', 'The service refused the login or the key that registers webhooks.'],
+  'registration-invalid': ['developer', 'The service refused the webhook; the message holds its own words.'],
+  'registration-limit': ['operator', 'The account may have no more webhooks; remove one, or ask for more.'],
+  'registration-unknown': ['developer', 'The service has no webhook with this id.'],
+  'registration-unavailable': ['operator', 'The service cannot be reached or failed; try again later.'],
+  'registration-unreadable': ['developer', 'The answer is not one of the service; is `baseUrl` right?'],
   'delivery-failed': ['endpoint', 'One try did not succeed; its outcome says why.'],
 } as const satisfies Record<string, readonly ['developer' | 'sender' | 'operator' | 'endpoint', string]>
 
 export type ErrorCode = keyof typeof errorCodes
+
+type RegistrationCode = Extract<ErrorCode, `registration-${string}`>
 
 type Details = { cause?: unknown }
 
@@ -47,7 +62,7 @@ export class OptionsError extends SmshookError<'options-invalid' | 'body-consume
 
 /** The sender must act: the request did not prove where it came from. */
 export class VerificationError extends SmshookError<
-  'token-missing' | 'token-mismatch' | 'service-mismatch' | 'number-mismatch'
+  Extract<ErrorCode, `${'token' | 'signature' | 'service' | 'number'}-${string}`>
 > {}
 
 /** The sender must act: the request cannot be read. */
@@ -57,6 +72,16 @@ export class PayloadError extends SmshookError<
 
 /** The operator must act: the store is not available. */
 export class EngineError extends SmshookError<Extract<ErrorCode, `engine-${string}`>> {}
+
+/** A service did not list, register or remove a webhook; the code says who must act. */
+export class RegistrationError extends SmshookError<RegistrationCode> {
+  /** The HTTP status of its answer; null when none came. */
+  readonly status: number | null
+  constructor(code: RegistrationCode, message: string, details: Details & { status: number | null }) {
+    super(code, message, details)
+    this.status = details.status
+  }
+}
 
 /** The endpoint's owner must act: a try failed. Stored and signalled, never thrown at the host app. */
 export class DeliveryError extends SmshookError<'delivery-failed'> {
