@@ -8,10 +8,10 @@ import { eventSchema, type SmsEvent } from './event.ts'
 import { letter, messageIdFor } from './fallback/letter.ts'
 import type { Mailer } from './fallback/mailer.ts'
 import { nextMailStep } from './fallback/schedule.ts'
-import { defaultFormat, formats } from './formats.ts'
+import { type DeliverTo, defaultFormat, formats, policies } from './formats.ts'
 import { checkOptions } from './options.ts'
 import { createGuard } from './outbound/guard.ts'
-import { createTarget, type DeliverTo, deliverToSchema, type Target } from './outbound/targets.ts'
+import { createTarget, deliverToSchema, type Target } from './outbound/targets.ts'
 import { runTries } from './outbound/tries.ts'
 import { createWebhook } from './outbound/webhook.ts'
 import { fixedRecipients, recipientsOf } from './recipients.ts'
@@ -103,6 +103,7 @@ export const deliver = async (
     webhook,
     formats,
     defaultFormat,
+    policies,
     mailTo: () => mailTo,
   })
   const createdAt = clock.now()

@@ -17,7 +17,9 @@ export const policySchema = z.strictObject({
     .union([z.number().int().min(200).max(299), z.literal('2xx'), z.literal('<400')])
     .describe("a status from 200 to 299, '2xx' or '<400'"),
   /** Statuses that end the tries at once; the email follows. */
-  endOn: z.array(z.number().int()).describe('a list of HTTP statuses'),
+  endOn: z
+    .array(z.union([z.number().int(), z.enum(['3xx', '4xx', '5xx'])]))
+    .describe("a list of HTTP statuses and of '3xx', '4xx', '5xx'"),
   /** The longest delay that an answer's `Retry-After` can ask for. */
   retryAfterMaxMs: millis.describe('milliseconds'),
   /** The email goes out this long after the delivery was owed, whatever the tries did; null: never sooner. */

@@ -7,20 +7,14 @@ import type { Accepted, Engine } from './engine.ts'
 import { OptionsError } from './errors.ts'
 import type { SmsEvent } from './event.ts'
 import { createFallback, type FallbackOptions, fallbackSchema } from './fallback/fallback.ts'
-import { defaultFormat, formats } from './formats.ts'
+import { type DeliverTo, defaultFormat, formats, policies } from './formats.ts'
 import { consoleLogger, type Logger } from './logger.ts'
 import { checkOptions } from './options.ts'
 import { type DispatchEndpoint, type DispatchMessage, endpointOf, eventOf } from './outbound/dispatch.ts'
 import { createDispatcher as createTries, defaultGraceMs } from './outbound/dispatcher.ts'
 import { createGuard } from './outbound/guard.ts'
 import { isWanted } from './outbound/select.ts'
-import {
-  createTarget,
-  type DeliverTo,
-  deliverToSchema,
-  storedTarget,
-  type Target,
-} from './outbound/targets.ts'
+import { createTarget, deliverToSchema, storedTarget, type Target } from './outbound/targets.ts'
 import { createWebhook } from './outbound/webhook.ts'
 import { createSignals, type Emit, type On } from './signals.ts'
 import { traceOf } from './trace.ts'
@@ -124,6 +118,7 @@ export const dispatcherWith = (
     webhook,
     formats,
     defaultFormat,
+    policies,
     mailTo: ({ mailTo }: Endpoint) => mailTo?.[0] ?? fallback?.fixedTo ?? null,
   }
   const targets = Object.entries(options.deliverTo ?? {}).map(([id, entry]) => createTarget(id, entry, tools))
@@ -140,7 +135,7 @@ export const dispatcherWith = (
     ? createFallback({
         options: options.fallback,
         engine,
-        successAt: (endpoint) => resolve(endpoint)?.policy.success ?? formats[defaultFormat]!.policy.success,
+        successAt: (endpoint) => resolve(endpoint)?.policy.success ?? formats[defaultFormat].policy.success,
         current: (endpoint) => resolve(endpoint)?.endpoint ?? endpoint,
         clock,
         logger,

@@ -76,3 +76,7 @@ export type Intent = NonNullable<SmsEvent['intent']>
 
 /** What a gateway's `parse` returns: an event without the three fields that only the receiver knows. */
 export type EventDraft = Omit<SmsEvent, 'id' | 'gateway' | 'receivedAt'>
+
+/** Where our own number is: it got what others sent and is the sender of all else. */
+export const ourSide = (type: EventType): 'from' | 'to' =>
+  type === 'message.received' || type === 'call.missed' ? 'to' : 'from'

@@ -6,9 +6,11 @@ import type { EventDraft, EventType, SmsEvent } from './event.ts'
 /** The fields of a form, and what had to be repaired or guessed to read them. */
 export type Form = { fields: Readonly<Record<string, string>>; notes: readonly string[] }
 
-/** A request as a gateway sees it. Everything in it is the sender's. */
+/** A request as a gateway sees it. Everything in it but the time is the sender's. */
 export type GatewayRequest = {
   method: string
+  /** When it came, in milliseconds since the Unix epoch. */
+  receivedAt: number
   /** Names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>
   query: URLSearchParams
@@ -30,6 +32,8 @@ export type Gateway = {
   needsBytes: boolean
   /** What a sender repeats to prove itself; any one of them. Cut from all that is kept. */
   tokens: readonly string[]
+  /** A header that may carry the token, in lower case. */
+  tokenHeader: string | null
   /** Throws a VerificationError, or a PayloadError when it cannot even be read. */
   verify(request: GatewayRequest): void | Promise<void>
   /** Throws a PayloadError. */
@@ -39,7 +43,9 @@ export type Gateway = {
 export type ComposeContext = {
   /** The endpoint's URL, without credentials. */
   url: string
+  /** The account or device that the post names where the event does not say. */
   serviceId: string | null
+  /** Several while one replaces another; a format with room for one signature signs with the first. */
   secrets: readonly string[]
   /** Where the email goes when the tries are spent. */
   fallbackTo: string | null
@@ -53,14 +59,17 @@ export type OutboundRequest = {
   body: string
 }
 
+/** What of an event a format can bring across. */
+export type CarriedField = Exclude<keyof EventDraft, 'type' | 'notes' | 'raw'>
+
 /** How an event is posted to an endpoint. */
 export type Format = {
   name: string
-  /** The kinds it can express. */
-  carries: readonly EventType[]
+  /** The kinds it can express, and which fields of each a reader of the format gets back as they were. */
+  carries: Readonly<Partial<Record<EventType, readonly CarriedField[]>>>
   /** How its own service would try. */
   policy: Policy
   /** What is wrong with an endpoint's secrets for this format, in words; null when they will do. */
   secretsFault(secrets: readonly string[]): string | null
-  compose(event: SmsEvent, context: ComposeContext): OutboundRequest
+  compose(event: SmsEvent, context: ComposeContext): OutboundRequest | Promise<OutboundRequest>
 }

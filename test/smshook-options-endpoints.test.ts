@@ -47,7 +47,11 @@ describe('deliverTo', () => {
       { email: 'nobody' },
       '`deliverTo.crm.email` is "nobody"; write \'owner@example.com\'',
     ],
-    ['a policy misspelt', { ...webhook, policy: 'smss' }, '`deliverTo.crm.policy` is "smss"; write \'sms\''],
+    [
+      'a policy misspelt',
+      { ...webhook, policy: 'smss' },
+      '`deliverTo.crm.policy` is "smss"; known here: sms',
+    ],
     [
       'a policy option misspelt',
       { ...webhook, policy: { tires: 3 } },

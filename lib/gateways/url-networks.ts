@@ -1,55 +1,32 @@
 // The URL Networks PBX, both ways: the form it posts for each SMS, and the same form as it would post it.
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { OptionsError, PayloadError, VerificationError } from '../errors.ts'
-import type { Address, EventDraft, SmsEvent } from '../event.ts'
-import type { Format, Gateway } from '../gateway.ts'
-import { intentOf } from '../intent.ts'
+import { defineGateway, type GatewayOptions, gatewayShape } from '../define-gateway.ts'
+import type { Draft } from '../draft.ts'
+import { PayloadError, VerificationError } from '../errors.ts'
+import type { SmsEvent } from '../event.ts'
+import { fieldsOf } from '../fields.ts'
+import type { Format, Gateway, GatewayRequest } from '../gateway.ts'
+import { instantOfSeconds } from '../instants.ts'
 import { checkOptions } from '../options.ts'
 import { address } from '../phone.ts'
 import { policies } from '../policies.ts'
 
-/** The PBX posts eight short fields; an SMS of 1,600 characters makes about 15 kB of them at the worst. */
-const defaultMaxBytes = 64 * 1024
-
-export type UrlNetworksOptions = {
-  /**
-   * What the PBX repeats to prove itself, as the last part of the Web Hook URL, as `?token=` or as the
-   * password of Basic auth. Several while one is being replaced.
-   */
-  token?: string | readonly (string | undefined)[] | undefined
+/** The PBX signs nothing; its `token` goes to the end of its Web Hook URL. */
+export type UrlNetworksOptions = GatewayOptions & {
   /** Refuses posts that name another `service_id`. */
   serviceId?: string | undefined
   /** Refuses posts for another `sms_number`; written with or without the plus. */
   smsNumber?: string | undefined
-  /** True takes posts from anyone who knows the address, if there is no token. Default: false. */
-  allowUnauthenticated?: boolean | undefined
-  /** The largest body, in bytes. Default: 65,536. */
-  maxBytes?: number | undefined
 }
 
-const optionsSchema = z.strictObject({
-  token: z
-    .union([z.string(), z.array(z.string().optional())])
-    .optional()
-    .describe('a text, or a list of texts'),
-  serviceId: z.string().min(1).optional().describe('the service id as a text'),
-  smsNumber: z.string().min(1).optional().describe('the number as a text'),
-  allowUnauthenticated: z.boolean().optional().describe('true or false'),
-  maxBytes: z.number().int().min(1).optional().describe('a whole number of bytes'),
-})
-
-const tokensOf = ({ token, allowUnauthenticated = false }: UrlNetworksOptions): string[] => {
-  // Files of secrets end in a newline, which is not part of the secret.
-  const tokens = [token].flat().flatMap((each) => each?.trim() || [])
-  if (tokens.length > 0 || allowUnauthenticated) return tokens
-  const seen = token === undefined ? 'undefined' : 'empty'
-  throw new OptionsError(
-    'options-invalid',
-    `\`token\` is ${seen}; is SMS_TOKEN set? Anyone could post messages here: write a long random text as ` +
-      '`token` and put it at the end of the Web Hook URL, or write `allowUnauthenticated: true`',
-  )
-}
+const optionsSchema = z
+  .strictObject({
+    ...gatewayShape,
+    serviceId: z.string().min(1).optional().describe('the service id as a text'),
+    smsNumber: z.string().min(1).optional().describe('the number as a text'),
+  })
+  .describe('{ token }')
 
 const decodedPlus = /^ \d[\d ().-]*$/
 
@@ -66,32 +43,18 @@ const repairPlus = (value: string): string => {
 /** HTML copies of the PBX's documentation show `&timestamp` as `×tamp`, and people paste from them. */
 const corruptedId = /^(.*)×tamp=(.*)$/s
 
-// 2000 and 2100: what lies outside is no time of an SMS, milliseconds among it.
-const earliestSeconds = 946_684_800
-const latestSeconds = 4_102_444_800
-
-const readTime = (seconds: string | undefined): string | null => {
-  if (seconds === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(seconds)) return null
-  const value = Number(seconds)
-  if (value < earliestSeconds || value >= latestSeconds) return null
-  return new Date(value * 1000).toISOString()
-}
-
-const readAddress = (value: string | undefined): Address | null =>
-  value === undefined || value.trim() === '' ? null : address(value)
-
 type Fields = Readonly<Record<string, string | undefined>>
 
 const messageFields = ['from', 'sms_number', 'body', 'message_id']
 
 /** Without a `message_id`, a post is known by what it says; without a time, one "Yes" is like another. */
 const substituteIdentity = (fields: Fields, time: string | undefined): { identity: string; note: string } => {
-  if (readTime(time) === null) return { identity: randomUUID(), note: 'identity:random' }
+  if (instantOfSeconds(time) === null) return { identity: randomUUID(), note: 'identity:random' }
   const stable = JSON.stringify([fields.service_id, fields.from, fields.sms_number, fields.body, time])
   return { identity: createHash('sha256').update(stable).digest('hex'), note: 'identity:hash' }
 }
 
-const draftOf = (fields: Fields, readingNotes: readonly string[]): EventDraft => {
+const draftOf = (fields: Fields, readingNotes: readonly string[]): Draft => {
   if (!messageFields.some((name) => fields[name]))
     throw new PayloadError(
       'body-unreadable',
@@ -113,19 +76,13 @@ const draftOf = (fields: Fields, readingNotes: readonly string[]): EventDraft =>
     identity = substitute.identity
     notes.push(substitute.note)
   }
-  const text = fields.body ?? null
   return {
     identity,
-    type: 'message.received',
-    from: readAddress(from),
-    to: readAddress(to),
-    text,
-    media: [],
-    intent: intentOf(text),
-    encrypted: false,
+    from,
+    to,
+    text: fields.body ?? null,
     messageId,
-    reason: null,
-    occurredAt: readTime(fields.timestamp),
+    occurredAt: instantOfSeconds(fields.timestamp),
     notes,
     raw: fields,
   }
@@ -140,27 +97,24 @@ const canonical = (number: string): string => address(number).e164 ?? number.rep
  * The PBX signs nothing, so that the `token` in its Web Hook URL is all that tells it from a stranger: use https.
  */
 export const urlNetworks = (options: UrlNetworksOptions = {}): Gateway => {
-  const { serviceId, smsNumber, maxBytes = defaultMaxBytes } = checkOptions(optionsSchema, options)
+  const { serviceId, smsNumber, ...rest } = checkOptions(optionsSchema, options)
   const expectedNumber = smsNumber === undefined ? undefined : canonical(smsNumber)
-  return {
+  const verify = (request: GatewayRequest) => {
+    const { fields } = request.form()
+    if (serviceId !== undefined && fields.service_id !== serviceId)
+      throw new VerificationError('service-mismatch', 'the post names another `service_id` than configured')
+    if (expectedNumber !== undefined && canonical(repairPlus(fields.sms_number ?? '')) !== expectedNumber)
+      throw new VerificationError('number-mismatch', 'the post names another `sms_number` than configured')
+  }
+  return defineGateway({
     kind: 'urlNetworks',
-    methods: ['POST'],
-    maxBytes,
-    needsBytes: false,
-    tokens: tokensOf(options),
-    verify: (request) => {
-      if (serviceId === undefined && expectedNumber === undefined) return
-      const { fields } = request.form()
-      if (serviceId !== undefined && fields.service_id !== serviceId)
-        throw new VerificationError('service-mismatch', 'the post names another `service_id` than configured')
-      if (expectedNumber !== undefined && canonical(repairPlus(fields.sms_number ?? '')) !== expectedNumber)
-        throw new VerificationError('number-mismatch', 'the post names another `sms_number` than configured')
-    },
+    ...rest,
+    ...((serviceId !== undefined || smsNumber !== undefined) && { verify }),
     parse: (request) => {
       const { fields, notes } = request.form()
-      return [draftOf(fields, notes)]
+      return draftOf(fields, notes)
     },
-  }
+  })
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -169,14 +123,14 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const encode = (value: string): string => encodeURIComponent(value.replace(/\p{Surrogate}/gu, '\ufffd'))
 
 const serviceIdOf = ({ raw }: SmsEvent): string | null => {
-  const value = raw !== null && typeof raw === 'object' && 'service_id' in raw ? raw.service_id : null
+  const value = fieldsOf(raw).service_id
   return typeof value === 'string' && value !== '' ? value : null
 }
 
 /** The PBX's own form, so that what reads its posts can read ours. */
-export const urlNetworksFormat: Format = {
+export const urlNetworksFormat = {
   name: 'urlNetworks',
-  carries: ['message.received'],
+  carries: { 'message.received': ['identity', 'from', 'to', 'text', 'intent', 'messageId', 'occurredAt'] },
   // Ten tries and exactly 200 are documented; the spacing and the time limit are not and are ours.
   policy: policies.sms,
   secretsFault: (secrets) =>
@@ -200,4 +154,4 @@ export const urlNetworksFormat: Format = {
       body: fields.map(([name, value]) => `${name}=${encode(value)}`).join('&'),
     }
   },
-}
+} satisfies Format

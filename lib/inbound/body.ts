@@ -111,8 +111,31 @@ export const formOf = (body: unknown): Form => {
   return { fields, notes }
 }
 
+// Deeper than any gateway nests. A body of nothing but brackets would take forty times its size in memory.
+const deepest = 32
+
+const [quote, backslash] = [...Buffer.from('"\\')]
+const opening = Buffer.from('[{')
+const closing = Buffer.from(']}')
+
+const isTooDeep = (bytes: Buffer): boolean => {
+  let depth = 0
+  let isText = false
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index]!
+    if (byte === quote) isText = !isText
+    else if (isText) index += byte === backslash ? 1 : 0
+    else if (opening.includes(byte)) depth += 1
+    else if (closing.includes(byte)) depth -= 1
+    if (depth > deepest) return true
+  }
+  return false
+}
+
 /** Reads JSON whatever the content type says. Throws a PayloadError that quotes nothing of it. */
 export const decodeJson = (bytes: Buffer): unknown => {
+  if (isTooDeep(bytes))
+    throw new PayloadError('body-unreadable', 'the body nests deeper than any message does')
   try {
     // TextDecoder drops the byte order mark, which JSON.parse refuses.
     return JSON.parse(new TextDecoder().decode(bytes))

@@ -70,6 +70,15 @@ export const leftover = ({ rawBody, body }: ParsedRequest, needsBytes: boolean):
   return typeof body === 'object' && body !== null ? { bytes: null, parsed: body } : null
 }
 
+/** Which body parser it was, as far as what it left tells. */
+export const parserOf = ({ body, headers }: ParsedRequest): string => {
+  if (typeof body === 'string') return 'express.text()'
+  if (typeof body !== 'object' || body === null) return 'a body parser'
+  const type = headers['content-type'] ?? ''
+  if (/json/i.test(type)) return 'express.json()'
+  return /urlencoded/i.test(type) ? 'express.urlencoded()' : 'a body parser'
+}
+
 /**
  * Reads and drops what still comes, until it ends or `maxBytes` have come, then calls `done` once. Closing
  * a connection on a sender that still sends would reset it, and the answer would be lost on the way.

@@ -11,7 +11,7 @@ import { matchesAny } from '../signature.ts'
 import { ownCode, traceOf } from '../trace.ts'
 import { type Answer, acknowledge, refuse, unavailable } from './answer.ts'
 import type { Notice } from './notices.ts'
-import { type Body, leftover, readBody } from './read.ts'
+import { type Body, leftover, parserOf, readBody } from './read.ts'
 import { createRedactor } from './redact.ts'
 import { candidatesOf, gatewayRequest, type Place } from './request.ts'
 
@@ -98,7 +98,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
 
   const verifyToken = (request: IncomingMessage, place: Place): void => {
     if (gateway.tokens.length === 0) return
-    const candidates = candidatesOf(request, place)
+    const candidates = candidatesOf(request, place, gateway.tokenHeader)
     if (candidates.some(matchesToken)) return
     if (candidates.length === 0) throw new VerificationError('token-missing', 'the request carries no token')
     throw new VerificationError('token-mismatch', 'the token of the request is none of those configured')
@@ -108,12 +108,15 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
     if (!request.readableDidRead)
       return { bytes: await readBody(request, gateway.maxBytes), parsed: undefined }
     const body = leftover(request, gateway.needsBytes)
-    if (body === null)
+    if (body === null) {
+      const lack = gateway.needsBytes ? 'what the signature was made over' : 'what was in it'
       throw new OptionsError(
         'body-consumed',
-        'a body parser in front of smshook read the body and kept nothing that can be used: ' +
-          'mount smshook before express.urlencoded(), express.json() and the like',
+        `${parserOf(request)} in front of smshook read the body, and ${lack} is gone: mount smshook before ` +
+          'express.urlencoded(), express.json() and the like, or have them keep the bytes: ' +
+          'express.json({ verify: (request, _response, bytes) => { request.rawBody = bytes } })',
       )
+    }
     context.onConsumed(name)
     return body
   }
@@ -135,9 +138,9 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
   const parse = async (request: IncomingMessage, place: Place): Promise<SmsEvent[]> => {
     verifyToken(request, place)
     const body = await bodyOf(request)
-    const seen = gatewayRequest(request, place, body)
-    await gateway.verify(seen)
     const now = clock.now()
+    const seen = gatewayRequest(request, place, body, now)
+    await gateway.verify(seen)
     const receivedAt = new Date(now).toISOString()
     try {
       return gateway.parse(seen).map((draft) => eventOf(draft, now, receivedAt))

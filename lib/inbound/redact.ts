@@ -7,16 +7,20 @@ const deepest = 32
 
 const escapeForPattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
 
-/** `%XX`, percent-encoded any number of times: a URL in a URL in a form. */
-const encoded = (byte: number): string => {
-  const digits = byte.toString(16).padStart(2, '0')
-  return `%(?:25)*${[...digits].map((digit) => `[${digit}${digit.toUpperCase()}]`).join('')}`
-}
+const anyCase = (digits: string): string =>
+  [...digits].map((digit) => `[${digit}${digit.toUpperCase()}]`).join('')
 
-/** One character of a token: as itself, as UTF-8 bytes, percent-encoded, and as forms write it. */
+/** `%XX`, percent-encoded any number of times: a URL in a URL in a form. */
+const encoded = (byte: number): string => `%(?:25)*${anyCase(byte.toString(16).padStart(2, '0'))}`
+
+/** One character of a token: as itself, as UTF-8 bytes, percent-encoded, and as forms and JSON write it. */
 const characterPattern = (character: string): string => {
   const bytes = [...Buffer.from(character)]
-  const patterns = [escapeForPattern(character), bytes.map(encoded).join('')]
+  const units = Array.from({ length: character.length }, (_, index) => character.charCodeAt(index))
+  // JSON may escape any character, and a slash in a way of its own.
+  const escapes = units.map((unit) => `\\\\u${anyCase(unit.toString(16).padStart(4, '0'))}`).join('')
+  const patterns = [escapeForPattern(character), bytes.map(encoded).join(''), escapes]
+  if ('/"\\'.includes(character)) patterns.push(`\\\\${escapeForPattern(character)}`)
   if (bytes.length > 1) patterns.push(escapeForPattern(Buffer.from(character).toString('latin1')))
   if (character === ' ') patterns.push('\\+', encoded('+'.charCodeAt(0)))
   return `(?:${patterns.join('|')})`
@@ -31,8 +35,6 @@ export type Redactor = {
 
 /** Replaces every token by `***`, however it is encoded. */
 export const createRedactor = (tokens: readonly string[]): Redactor => {
-  if (tokens.length === 0) return { text: (text) => text, bytes: (bytes) => bytes, value: (value) => value }
-
   // The longest first: of two tokens, one may be the beginning of the other.
   const sorted = [...tokens].sort((a, b) => b.length - a.length)
   const pattern = new RegExp(sorted.map((token) => [...token].map(characterPattern).join('')).join('|'), 'g')

@@ -8,8 +8,12 @@ import type { Body } from './read.ts'
 /** Where a request came to: the path segment after the gateway, decoded, and the query with its `?`. */
 export type Place = { token: string | null; search: string }
 
-/** The last path segment, `?token=` and the password of Basic auth, as far as they are there. */
-export const candidatesOf = ({ headers }: IncomingMessage, { token, search }: Place): string[] => {
+/** The last path segment, `?token=`, the password of Basic auth and a header, as far as they are there. */
+export const candidatesOf = (
+  { headers }: IncomingMessage,
+  { token, search }: Place,
+  tokenHeader: string | null,
+): string[] => {
   const candidates = token === null ? [] : [token]
   if (search !== '') candidates.push(...new URLSearchParams(search).getAll('token'))
   const basic = /^basic +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
@@ -17,6 +21,8 @@ export const candidatesOf = ({ headers }: IncomingMessage, { token, search }: Pl
     const pair = Buffer.from(basic, 'base64').toString()
     candidates.push(pair.slice(pair.indexOf(':') + 1))
   }
+  const custom = tokenHeader === null ? undefined : headers[tokenHeader]
+  for (const value of [custom ?? []].flat()) candidates.push(value.replace(/^bearer +/i, ''))
   return candidates
 }
 
@@ -27,10 +33,12 @@ export const gatewayRequest = (
   { method = '', headers }: IncomingMessage,
   { search }: Place,
   { bytes, parsed }: Body,
+  receivedAt: number,
 ): GatewayRequest => {
   let form: Form | undefined
   return {
     method,
+    receivedAt,
     headers,
     query: search === '' ? noQuery : new URLSearchParams(search),
     bytes,

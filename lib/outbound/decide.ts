@@ -1,6 +1,6 @@
 // What happens next with a delivery. Pure and exhaustive: the dispatcher only carries out.
 import type { Delivery, Outcome, Policy, Reason } from '../delivery.ts'
-import { delayMs, isSuccess } from './policy.ts'
+import { delayMs, endsTries, isSuccess } from './policy.ts'
 
 type ToFallback = { to: 'fallback'; reason: Reason }
 
@@ -44,8 +44,7 @@ export const decideAfter = (
   moment: Moment,
 ): Decision => {
   if (isSuccess(policy, outcome)) return { to: 'delivered' }
-  if (outcome.type === 'answer' && policy.endOn.includes(outcome.status))
-    return { to: 'fallback', reason: 'gone' }
+  if (endsTries(policy, outcome)) return { to: 'fallback', reason: 'gone' }
   const tries = delivery.tries + 1
   if (tries >= policy.tries) return { to: 'fallback', reason: 'spent' }
   const deadlineAt = deadlineOf(delivery, policy)

@@ -13,6 +13,13 @@ export const isSuccess = (policy: Policy, outcome: Outcome): boolean => {
   return status === policy.success
 }
 
+/** Whether an answer says that trying again is no use. No answer at all never does. */
+export const endsTries = ({ endOn }: Policy, outcome: Outcome): boolean => {
+  if (outcome.type !== 'answer') return false
+  const { status } = outcome
+  return endOn.some((end) => end === status || end === `${Math.floor(status / 100)}xx`)
+}
+
 /** Reads a `Retry-After` of seconds or an HTTP date (RFC 9110, 10.2.3) as milliseconds from now. */
 export const retryAfterMs = (value: string | null, now: number): number => {
   if (value === null) return 0

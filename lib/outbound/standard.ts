@@ -1,16 +1,30 @@
 // The format `standard`: the event as JSON, signed as the Standard Webhooks specification says.
 import { createHmac } from 'node:crypto'
 import { eventTypes } from '../event.ts'
-import type { Format } from '../gateway.ts'
+import type { CarriedField, Format } from '../gateway.ts'
 import { policies } from '../policies.ts'
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 
 const keyOf = (secret: string): Buffer => Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
 
-export const standardFormat: Format = {
+/** It is the event itself. */
+const everything: readonly CarriedField[] = [
+  'identity',
+  'from',
+  'to',
+  'text',
+  'media',
+  'intent',
+  'encrypted',
+  'messageId',
+  'reason',
+  'occurredAt',
+]
+
+export const standardFormat = {
   name: 'standard',
-  carries: eventTypes,
+  carries: Object.fromEntries(eventTypes.map((type) => [type, everything])),
   // The specification's own schedule takes three days; nobody waits that long for a missed text.
   policy: { ...policies.sms, success: '2xx', endOn: [410] },
   secretsFault: (secrets) => {
@@ -40,4 +54,4 @@ export const standardFormat: Format = {
       body,
     }
   },
-}
+} satisfies Format

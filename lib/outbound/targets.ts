@@ -42,8 +42,8 @@ export const deliverToSchema = z
     numbers: list(z.string().min(1)).describe('one of your numbers, or a list of them').optional(),
     /** How it is tried: a schedule's name, or what differs from the default. */
     policy: z
-      .union([z.enum(['sms', 'standardWebhooks']), policySchema.partial()])
-      .describe("'sms', 'standardWebhooks' or an object such as { tries: 5 }")
+      .union([z.string(), policySchema.partial()])
+      .describe("a policy's name such as 'standardWebhooks', or an object such as { tries: 5 }")
       .optional(),
     /** Deliveries in work at once. Default: 10. */
     concurrency: z.number().int().min(1).describe('a whole number, 1 or more').optional(),
@@ -76,6 +76,7 @@ type Tools = {
   webhook: Webhook
   formats: Readonly<Record<string, Format>>
   defaultFormat: string
+  policies: Readonly<Record<string, Policy>>
   /** The address that a post names as its fallback. */
   mailTo(endpoint: Endpoint): string | null
 }
@@ -110,7 +111,7 @@ const tryWebhook = (endpoint: Endpoint, format: Format, policy: Policy, tools: T
     }
     let request: OutboundRequest
     try {
-      request = format.compose(event, context)
+      request = await format.compose(event, context)
     } catch {
       const message = `the format \`${format.name}\` cannot express this event`
       return { type: 'error', code: 'threw', message }
@@ -153,7 +154,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
     secrets: many(entry.secret),
     serviceId: entry.serviceId ?? null,
     mailTo: fixedRecipients(entry.email ?? entry.fallback?.to),
-    policy: typeof entry.policy === 'string' ? policies[entry.policy] : (entry.policy ?? null),
+    policy: policyOf(`deliverTo.${id}`, entry.policy, tools),
   }
   const wish: Wish = {
     events: entry.events ?? defaultWish.events,
@@ -185,25 +186,28 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   }
 }
 
+const named = <Item>(path: string, items: Readonly<Record<string, Item>>, name: string): Item => {
+  if (Object.hasOwn(items, name)) return items[name]!
+  const known = Object.keys(items).join(', ')
+  throw new OptionsError('options-invalid', `\`${path}\` is "${name}"; known here: ${known}`)
+}
+
+const policyOf = (path: string, policy: DeliverTo['policy'], { policies }: Tools): Endpoint['policy'] =>
+  typeof policy === 'string' ? named(`${path}.policy`, policies, policy) : (policy ?? null)
+
 /** Throws an OptionsError unless the endpoint's format exists and can be signed. `path` names the endpoint. */
 export const checkFormat = (path: string, endpoint: Endpoint, tools: Pick<Tools, 'formats'>): void => {
-  if (!Object.hasOwn(tools.formats, endpoint.format ?? '')) {
-    const known = Object.keys(tools.formats).join(', ')
-    throw new OptionsError(
-      'options-invalid',
-      `\`${path}.format\` is "${endpoint.format}"; known here: ${known}`,
-    )
-  }
-  const fault = tools.formats[endpoint.format!]!.secretsFault(endpoint.secrets)
+  const format = named(`${path}.format`, tools.formats, endpoint.format ?? '')
+  const fault = format.secretsFault(endpoint.secrets)
   if (fault !== null) throw new OptionsError('options-invalid', `\`${path}.secret\`: ${fault}`)
 }
 
 /** Throws an OptionsError when the format cannot express a kind of event that is asked for. */
 const checkWish = (path: string, wish: Wish, format: Format): void => {
   const asked = wish.events === 'all' ? eventTypes : wish.events
-  const missing = asked.filter((type) => !format.carries.includes(type))
+  const missing = asked.filter((type) => !format.carries[type])
   if (missing.length === 0) return
-  const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${format.carries.join(', ')}`
+  const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${Object.keys(format.carries).join(', ')}`
   throw new OptionsError(
     'options-invalid',
     `${message}. Write \`format: 'standard'\`, or ask for fewer kinds`,

@@ -87,7 +87,8 @@ describe('the format of the PBX', () => {
   })
 
   test('tries as the documentation of the PBX says, and waits as the default policy does', () => {
-    expect(format).toEqual({ name: 'urlNetworks', carries: ['message.received'], policy: policies.sms })
+    expect(format).toMatchObject({ name: 'urlNetworks', policy: policies.sms })
+    expect(Object.keys(format.carries)).toEqual(['message.received'])
   })
 
   test('a secret would do nothing, and that is said', () => {

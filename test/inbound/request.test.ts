@@ -4,7 +4,12 @@ import { gatewayRequest } from '../../lib/inbound/request.ts'
 
 const incoming = { method: 'POST', headers: { 'content-type': 'a/b; charset=iso-8859-7' } } as IncomingMessage
 const seen = (bytes: Buffer | null, parsed?: unknown, search = '') =>
-  gatewayRequest(incoming, { token: null, search }, bytes ? { bytes, parsed: undefined } : { bytes, parsed })
+  gatewayRequest(
+    incoming,
+    { token: null, search },
+    bytes ? { bytes, parsed: undefined } : { bytes, parsed },
+    0,
+  )
 
 describe('gatewayRequest', () => {
   test('the form is read once, in the declared charset', () => {

@@ -11,7 +11,7 @@ import { manualClock } from '../support/manual-clock.ts'
 
 const format = (name: string, fields: Partial<Format> = {}): Format => ({
   name,
-  carries: ['message.received'],
+  carries: { 'message.received': ['text'] },
   policy: { ...policies.sms, timeoutMs: 1234 },
   secretsFault: () => null,
   compose: () => ({ method: 'POST', headers: {}, body: name }),
@@ -39,6 +39,7 @@ const making = (formats: Format[] = []) => {
     },
     formats: Object.fromEntries([plain, ...formats].map((one) => [one.name, one])),
     defaultFormat: 'plain',
+    policies,
     mailTo: ({ id }: Endpoint) => `${id}@example.com`,
   }
   return { tools, tries, composed, target: (entry: DeliverTo) => createTarget('crm', entry, tools) }

@@ -100,7 +100,9 @@ export const endpoints = () => {
   // @ts-expect-error: not a kind of event
   one({ crm: { url, events: ['message.recieved'] } })
   // @ts-expect-error: not a policy
-  one({ crm: { url, policy: 'urlNetworks' } })
+  one({ crm: { url, policy: 'urlNetwork' } })
+  // @ts-expect-error: not a format
+  one({ crm: { url, format: 'urlNetwork' } })
   // @ts-expect-error: not a success
   one({ crm: { url, policy: { success: '3xx' } } })
   // @ts-expect-error: an address is a text

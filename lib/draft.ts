@@ -1,0 +1,61 @@
+// What a gateway read from a request, completed to an event without the three fields that only the receiver
+// knows. So that a gateway says no more than what was in the request.
+import { PayloadError } from './errors.ts'
+import type { Address, EventDraft } from './event.ts'
+import { ourSide } from './event.ts'
+import { intentOf } from './intent.ts'
+import { address, type Country, countryOf } from './phone.ts'
+
+/** What is left out is empty; `type` is `message.received` and `intent` is read from the text. */
+export type Draft = Pick<EventDraft, 'identity'> &
+  Partial<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occurredAt'>> & {
+    /** As it came, or read already. */
+    from?: Address | string | null | undefined
+    to?: Address | string | null | undefined
+    /** An ISO 8601 text in UTC, or a Date. One that makes no sense is null. */
+    occurredAt?: Date | string | null | undefined
+  }
+
+/** The country of numbers that came without its code; `ours`: that of our own number in the same message. */
+export type HomeCountry = Country | 'ours'
+
+const read = (value: Draft['from'], country: Country | undefined): Address | null => {
+  if (typeof value !== 'string') return value ?? null
+  return value.trim() === '' ? null : address(value, country)
+}
+
+const addressesOf = ({ from, to }: Draft, side: 'from' | 'to', country: HomeCountry | undefined) => {
+  if (country !== 'ours') return { from: read(from, country), to: read(to, country) }
+  const ours = read(side === 'from' ? from : to, undefined)
+  const home = ours ? countryOf(ours) : undefined
+  return side === 'from' ? { from: ours, to: read(to, home) } : { from: read(from, home), to: ours }
+}
+
+const isoOf = (occurredAt: Draft['occurredAt']): string | null => {
+  if (occurredAt === null || occurredAt === undefined) return null
+  const at = new Date(occurredAt)
+  return Number.isNaN(at.getTime()) ? null : at.toISOString()
+}
+
+/** Throws a PayloadError when there is no identity: what cannot be told apart cannot be kept once. */
+export const completed = (draft: Draft, country?: HomeCountry): EventDraft => {
+  const { identity, type = 'message.received', text = null, occurredAt } = draft
+  if (typeof identity !== 'string' || identity === '')
+    throw new PayloadError('body-unreadable', 'there is no id by which the event could be known')
+  const { from, to } = addressesOf(draft, ourSide(type), country)
+  return {
+    identity,
+    type,
+    from,
+    to,
+    text,
+    media: draft.media ?? [],
+    intent: draft.intent ?? (type === 'message.received' && !draft.encrypted ? intentOf(text) : null),
+    encrypted: draft.encrypted ?? false,
+    messageId: draft.messageId ?? null,
+    reason: draft.reason ?? null,
+    occurredAt: isoOf(occurredAt),
+    notes: draft.notes ?? [],
+    raw: draft.raw ?? null,
+  }
+}

@@ -1,0 +1,53 @@
+// Reads the times that gateways write, leniently, as ISO 8601 in UTC. What makes no sense is null and never an
+// error: an odd date must not cost a message.
+import { numberOf, wordOf } from './fields.ts'
+
+// 2000 and 2100: what lies outside is no time of an SMS, milliseconds taken for seconds among it.
+const earliestMs = 946_684_800_000
+const latestMs = 4_102_444_800_000
+
+const isoOf = (ms: number): string | null =>
+  ms >= earliestMs && ms < latestMs ? new Date(ms).toISOString() : null
+
+/** Seconds since the Unix epoch, fractions allowed, as a number or a text. */
+export const instantOfSeconds = (value: unknown): string | null => {
+  // What JavaScript also takes for a number, such as 0x5df5 and 1e9, no gateway writes.
+  if (typeof value === 'string' && !/^\s*\d+(\.\d+)?\s*$/.test(value)) return null
+  const seconds = numberOf(value)
+  return seconds === null ? null : isoOf(seconds * 1_000)
+}
+
+const iso = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(.*)$/i
+// `+-5:00` is what old phones make of -5:00.
+const offset = /^([+-]{1,2})(\d{1,2}):?(\d\d)?$/
+
+const offsetMs = (zone: string): number | null => {
+  if (zone === '' || /^(z|utc|gmt)$/i.test(zone)) return 0
+  const [, signs, hours, minutes = '0'] = offset.exec(zone) ?? []
+  if (signs === undefined) return null
+  const size = (Number(hours) * 60 + Number(minutes)) * 60_000
+  return signs.endsWith('-') ? -size : size
+}
+
+/**
+ * A date and time as ISO 8601 writes them, with up to nine digits of a fraction and any way to write the
+ * offset; without one it is taken for UTC.
+ */
+export const instantOfIso = (value: unknown): string | null => {
+  const [, year, month, day, hour, minute, second = '0', fraction = '', zone = ''] =
+    iso.exec(wordOf(value) ?? '') ?? []
+  const shift = offsetMs(zone)
+  if (year === undefined || shift === null) return null
+  const parts = [year, Number(month) - 1, day, hour, minute, second, fraction.padEnd(3, '0').slice(0, 3)]
+  const [y, mo, d, h, mi, s, ms] = parts.map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const isDate = mo < 12 && d >= 1 && d <= 31 && h <= 24 && mi < 60 && s <= 60
+  return isDate ? isoOf(Date.UTC(y, mo, d, h, mi, s, ms) - shift) : null
+}
