@@ -1,0 +1,227 @@
+// Registers this app with SMS Gateway for Android: its cloud, a private server, or a phone's own server. One
+// webhook there is one event for one URL.
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { OptionsError } from '../errors.ts'
+import { checkOptions } from '../options.ts'
+import {
+  baseUrlSchema,
+  checkHeader,
+  defaultTimeoutMs,
+  idSchema,
+  textOf,
+  timeoutSchema,
+  webhookUrlSchema,
+} from './checks.ts'
+import { callRemote, type Ensured, isRecord, type Remote } from './remote.ts'
+
+const cloudUrl = 'https://api.sms-gate.app/3rdparty/v1'
+
+export const smsGateEvents = [
+  'sms:received',
+  'sms:data-received',
+  'mms:received',
+  'mms:downloaded',
+  'sms:sent',
+  'sms:delivered',
+  'sms:failed',
+  'sms:cancelled',
+  'system:ping',
+  'app:started',
+  'sms:batch:received',
+  'sms:batch:data-received',
+  'mms:batch:received',
+  'mms:batch:downloaded',
+] as const
+export type SmsGateEvent = (typeof smsGateEvents)[number]
+
+export type SmsGateWebhook = {
+  id: string
+  url: string
+  /** A SmsGateEvent, or one that is newer than this library. */
+  event: string
+  /** The only device that it is for; null: every device of the account. */
+  deviceId: string | null
+}
+
+export type SmsGateWebhooksOptions = {
+  /**
+   * `https://<server>/api/3rdparty/v1` for a private server, `http://<phone>:8080` for a phone's own.
+   * Default: the cloud.
+   */
+  baseUrl?: string | undefined
+  /** With `password`: Basic auth. */
+  username?: string | undefined
+  password?: string | undefined
+  /** An access token, instead of the two. */
+  token?: string | undefined
+  /** The longest that one call may take, in milliseconds. Default: 10,000. */
+  timeoutMs?: number | undefined
+}
+
+const optionsSchema = z.strictObject({
+  baseUrl: baseUrlSchema.optional(),
+  username: z.string().optional().describe('a text'),
+  password: z.string().optional().describe('a text'),
+  token: z.string().optional().describe('a text'),
+  timeoutMs: timeoutSchema.optional(),
+})
+
+const eventSchema = z.enum(smsGateEvents).describe(`one of ${smsGateEvents.join(', ')}`)
+const deviceSchema = z.string().min(1).describe("a device's id")
+
+const newSchema = z.strictObject({
+  /** Replaces the webhook that has it. Default: made of the other three, so that doing it twice makes one. */
+  id: idSchema.optional(),
+  url: webhookUrlSchema,
+  event: eventSchema,
+  /** Default: every device of the account. */
+  deviceId: deviceSchema.nullish(),
+})
+export type NewSmsGateWebhook = z.input<typeof newSchema>
+
+const wantedSchema = z.strictObject({
+  url: webhookUrlSchema,
+  events: z
+    .array(eventSchema)
+    .min(1)
+    .describe(`a list of ${smsGateEvents.join(', ')}`),
+  /** One or several. Default: every device of the account. */
+  deviceId: z
+    .union([deviceSchema, z.array(deviceSchema).min(1)])
+    .describe("a device's id, or a list of them")
+    .nullish(),
+})
+export type WantedSmsGateWebhooks = z.input<typeof wantedSchema>
+
+export type SmsGateWebhooks = {
+  list(): Promise<SmsGateWebhook[]>
+  /** Adds a webhook, or replaces the one with this id. */
+  register(webhook: NewSmsGateWebhook): Promise<SmsGateWebhook>
+  /** The service takes the removal of an id that it does not know for done. */
+  remove(id: string): Promise<void>
+  /**
+   * Makes the webhooks of `url` those that are wanted and leaves those of other URLs alone. Adds before it
+   * removes, so that no message falls between; sends nothing but the question when all is right.
+   */
+  ensure(wanted: WantedSmsGateWebhooks): Promise<Ensured<SmsGateWebhook>>
+}
+
+const authorization = (options: SmsGateWebhooksOptions): { header: string; secrets: string[] } => {
+  const token = textOf(options.token)
+  const username = textOf(options.username)
+  const password = textOf(options.password)
+  const given = [username && '`username`', password && '`password`'].filter(Boolean)
+  if (token !== '' && given.length > 0)
+    throw new OptionsError('options-invalid', `\`token\` and ${given.join(' and ')} exclude each other`)
+  if (token !== '') return { header: `Bearer ${checkHeader('token', token)}`, secrets: [token] }
+  if (given.length < 2) {
+    const missing = username === '' ? 'username' : 'password'
+    const seen = options[missing] === undefined ? 'undefined' : 'empty'
+    const message = `\`${missing}\` is ${seen}; write \`username\` and \`password\`, or \`token\` (is an environment variable unset?)`
+    throw new OptionsError('options-invalid', message)
+  }
+  const basic = Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
+  return { header: `Basic ${basic}`, secrets: [password, basic] }
+}
+
+type Place = Omit<SmsGateWebhook, 'id'>
+
+/**
+ * The id that a webhook has by what it says; the service takes at most 36 characters. Two processes that
+ * register the same at once so make one webhook, and a phone's own server, which forgets which device was
+ * named, still shows what is whose.
+ */
+const idOf = ({ url, event, deviceId }: Place): string =>
+  createHash('sha256')
+    .update(JSON.stringify([url, event, deviceId]))
+    .digest('hex')
+    .slice(0, 32)
+
+const isAt = (webhook: SmsGateWebhook, place: Place): boolean =>
+  webhook.url === place.url &&
+  webhook.event === place.event &&
+  (webhook.deviceId === place.deviceId || webhook.id === idOf(place))
+
+const isRows = (json: unknown): json is unknown[] | null => json === null || Array.isArray(json)
+
+/** Nothing for what could be neither compared nor removed. */
+const readWebhook = (row: unknown): SmsGateWebhook[] => {
+  if (!isRecord(row) || typeof row.id !== 'string' || typeof row.url !== 'string') return []
+  const event = typeof row.event === 'string' ? row.event : ''
+  const deviceId = typeof row.deviceId === 'string' && row.deviceId !== '' ? row.deviceId : null
+  return [{ id: row.id, url: row.url, event, deviceId }]
+}
+
+const placesOf = ({ url, events, deviceId }: z.output<typeof wantedSchema>): Place[] => {
+  const devices = [deviceId ?? null].flat()
+  return [...new Set(events)].flatMap((event) =>
+    [...new Set(devices)].map((device) => ({ url, event, deviceId: device })),
+  )
+}
+
+/** Lists, registers and removes webhooks of SMS Gateway for Android. Throws an OptionsError; calls nothing yet. */
+export const smsGateWebhooks = (options: SmsGateWebhooksOptions): SmsGateWebhooks => {
+  const { baseUrl = cloudUrl, timeoutMs = defaultTimeoutMs, ...login } = checkOptions(optionsSchema, options)
+  const { header, secrets } = authorization(login)
+  const headers = { authorization: header }
+  const remote: Remote = { name: 'SMS Gateway', baseUrl, headers, timeoutMs, secrets }
+  const isCloud = new URL(baseUrl).host === new URL(cloudUrl).host
+
+  const checkUrl = (url: string): void => {
+    if (!isCloud || /^https:/i.test(url)) return
+    throw new OptionsError('options-invalid', '`url`: the cloud takes https only; write an https URL')
+  }
+
+  const list = async () => {
+    const rows = await callRemote(remote, { method: 'GET', path: '/webhooks', isAnswer: isRows })
+    return (rows ?? []).flatMap(readWebhook)
+  }
+
+  const post = async (webhook: SmsGateWebhook) => {
+    const { deviceId, ...body } = webhook
+    await callRemote(remote, {
+      method: 'POST',
+      path: '/webhooks',
+      body: { ...body, ...(deviceId !== null && { deviceId }) },
+      secrets: [webhook.url],
+      isAnswer: isRecord,
+    })
+    return webhook
+  }
+
+  const discard = async (id: string) => {
+    await callRemote(remote, { method: 'DELETE', path: `/webhooks/${encodeURIComponent(id)}` })
+  }
+
+  return {
+    list,
+    register: async (webhook) => {
+      const { id, deviceId = null, ...rest } = checkOptions(newSchema, webhook)
+      checkUrl(rest.url)
+      const place = { ...rest, deviceId }
+      return post({ id: id ?? idOf(place), ...place })
+    },
+    remove: async (id) => discard(checkOptions(idSchema, id, 'id')),
+    ensure: async (wanted) => {
+      const places = placesOf(checkOptions(wantedSchema, wanted))
+      checkUrl(wanted.url)
+      const present = (await list()).filter(({ url }) => url === wanted.url)
+      // Of two that say the same the one under our own id stays, else the first by its id, whoever looks.
+      const rank = (webhook: SmsGateWebhook) => (webhook.id === idOf(webhook) ? '0' : `1${webhook.id}`)
+      const ranked = present.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
+      const found = places.map((place) => ranked.find((webhook) => isAt(webhook, place)))
+      const kept = found.filter((webhook) => webhook !== undefined)
+
+      const written: SmsGateWebhook[] = []
+      for (const [index, place] of places.entries())
+        if (!found[index]) written.push(await post({ id: idOf(place), ...place }))
+      const isIn = (webhooks: readonly SmsGateWebhook[]) => (one: SmsGateWebhook) =>
+        webhooks.some(({ id }) => id === one.id)
+      const removed = present.filter((webhook) => !isIn([...kept, ...written])(webhook))
+      for (const { id } of removed) await discard(id)
+      const changed = written.filter(isIn(present))
+      return { added: written.filter((webhook) => !changed.includes(webhook)), changed, removed, kept }
+    },
+  }
+}
