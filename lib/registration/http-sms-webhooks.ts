@@ -12,7 +12,10 @@ import {
   timeoutSchema,
   webhookUrlSchema,
 } from './checks.ts'
-import { callRemote, type Ensured, isRecord, type Remote } from './remote.ts'
+import { type HttpSmsWebhook, isList, isRight, isWebhook, readWebhook, withoutKey } from './http-sms-rows.ts'
+import { callRemote, type Ensured, type Remote } from './remote.ts'
+
+export type { HttpSmsWebhook } from './http-sms-rows.ts'
 
 const cloudUrl = 'https://api.httpsms.com'
 
@@ -27,17 +30,6 @@ export const httpSmsEvents = [
   'phone.heartbeat.online',
 ] as const
 export type HttpSmsEvent = (typeof httpSmsEvents)[number]
-
-export type HttpSmsWebhook = {
-  id: string
-  url: string
-  /** HttpSmsEvents, and such as are newer than this library. */
-  events: string[]
-  /** E.164. */
-  phoneNumbers: string[]
-  /** Whether its posts are signed; null when the service does not say. The key itself is never returned. */
-  signed: boolean | null
-}
 
 export type HttpSmsWebhooksOptions = {
   /** From the settings page of the account. */
@@ -108,45 +100,8 @@ const keyOf = ({ apiKey }: HttpSmsWebhooksOptions): string => {
   throw new OptionsError('options-invalid', `\`apiKey\` is ${seen}; ${advice}`)
 }
 
-type Listed = HttpSmsWebhook & { signingKey: string | null }
-
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
-
-/** Nothing for what could be neither compared nor removed. */
-const readWebhook = (row: unknown): Listed[] => {
-  if (!isRecord(row) || typeof row.id !== 'string' || typeof row.url !== 'string') return []
-  const signingKey = typeof row.signing_key === 'string' ? row.signing_key : null
-  return [
-    {
-      id: row.id,
-      url: row.url,
-      events: texts(row.events),
-      phoneNumbers: texts(row.phone_numbers),
-      signed: signingKey === null ? null : signingKey !== '',
-      signingKey,
-    },
-  ]
-}
-
-const withoutKey = ({ signingKey: _, ...webhook }: Listed): HttpSmsWebhook => webhook
-
 const isUnknown = (error: unknown): boolean =>
   error instanceof RegistrationError && error.code === 'registration-unknown'
-
-type Envelope<Data> = { data: Data }
-const isList = (json: unknown): json is Envelope<unknown[] | null> =>
-  isRecord(json) && (Array.isArray(json.data) || json.data === null)
-const isWebhook = (json: unknown): json is Envelope<unknown> =>
-  isRecord(json) && readWebhook(json.data).length === 1
-
-const isSameSet = (one: readonly string[], other: readonly string[]): boolean =>
-  [...new Set(one)].sort().join() === [...new Set(other)].sort().join()
-
-const isRight = (webhook: Listed, wanted: Wanted): boolean =>
-  isSameSet(webhook.events, wanted.events) &&
-  isSameSet(webhook.phoneNumbers, wanted.phoneNumbers) &&
-  (webhook.signingKey === null || webhook.signingKey === wanted.signingKey)
 
 /** Lists, registers and removes webhooks of httpSMS. Throws an OptionsError; calls nothing yet. */
 export const httpSmsWebhooks = (options: HttpSmsWebhooksOptions): HttpSmsWebhooks => {

@@ -44,11 +44,15 @@ const shown = (words: string, secrets: readonly string[]): string =>
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+export const textsOf = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
+
 /** What is wrong with each field: `{ field: [message] }`, with or without an envelope. */
 const fieldWords = (fields: unknown): string[] =>
-  Object.entries(isRecord(fields) ? fields : {})
-    .filter(([, messages]) => Array.isArray(messages))
-    .map(([field, messages]) => `${field}: ${(messages as unknown[]).join(', ')}`)
+  Object.entries(isRecord(fields) ? fields : {}).flatMap(([field, messages]) => {
+    const words = textsOf(messages)
+    return words.length > 0 ? [`${field}: ${words.join(', ')}`] : []
+  })
 
 /** The service's own words about a failure; empty when there are none. */
 const wordsOf = (answer: unknown): string => {
@@ -83,7 +87,8 @@ const faultOf = (status: number): Fault => {
   if (status === 401 || status === 403) return ['registration-login', 'it refuses the login or key']
   if (status === 402) return ['registration-limit', 'the account may have no more webhooks; remove one']
   if (status === 429 || status >= 500) return ['registration-unavailable', 'try again later']
-  if (status === 404 || status < 400) return ['registration-unreadable', 'is `baseUrl` right?']
+  if (status === 404 || status === 405 || status < 400)
+    return ['registration-unreadable', 'is `baseUrl` right?']
   return ['registration-invalid', 'it refuses what was asked']
 }
 

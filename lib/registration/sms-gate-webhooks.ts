@@ -1,6 +1,5 @@
 // Registers this app with SMS Gateway for Android: its cloud, a private server, or a phone's own server. One
 // webhook there is one event for one URL.
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
@@ -14,6 +13,9 @@ import {
   webhookUrlSchema,
 } from './checks.ts'
 import { callRemote, type Ensured, isRecord, type Remote } from './remote.ts'
+import { compare, idOf, isRows, type Place, readWebhook, type SmsGateWebhook } from './sms-gate-rows.ts'
+
+export type { SmsGateWebhook } from './sms-gate-rows.ts'
 
 const cloudUrl = 'https://api.sms-gate.app/3rdparty/v1'
 
@@ -34,15 +36,6 @@ export const smsGateEvents = [
   'mms:batch:downloaded',
 ] as const
 export type SmsGateEvent = (typeof smsGateEvents)[number]
-
-export type SmsGateWebhook = {
-  id: string
-  url: string
-  /** A SmsGateEvent, or one that is newer than this library. */
-  event: string
-  /** The only device that it is for; null: every device of the account. */
-  deviceId: string | null
-}
 
 export type SmsGateWebhooksOptions = {
   /**
@@ -125,34 +118,6 @@ const authorization = (options: SmsGateWebhooksOptions): { header: string; secre
   return { header: `Basic ${basic}`, secrets: [password, basic] }
 }
 
-type Place = Omit<SmsGateWebhook, 'id'>
-
-/**
- * The id that a webhook has by what it says; the service takes at most 36 characters. Two processes that
- * register the same at once so make one webhook, and a phone's own server, which forgets which device was
- * named, still shows what is whose.
- */
-const idOf = ({ url, event, deviceId }: Place): string =>
-  createHash('sha256')
-    .update(JSON.stringify([url, event, deviceId]))
-    .digest('hex')
-    .slice(0, 32)
-
-const isAt = (webhook: SmsGateWebhook, place: Place): boolean =>
-  webhook.url === place.url &&
-  webhook.event === place.event &&
-  (webhook.deviceId === place.deviceId || webhook.id === idOf(place))
-
-const isRows = (json: unknown): json is unknown[] | null => json === null || Array.isArray(json)
-
-/** Nothing for what could be neither compared nor removed. */
-const readWebhook = (row: unknown): SmsGateWebhook[] => {
-  if (!isRecord(row) || typeof row.id !== 'string' || typeof row.url !== 'string') return []
-  const event = typeof row.event === 'string' ? row.event : ''
-  const deviceId = typeof row.deviceId === 'string' && row.deviceId !== '' ? row.deviceId : null
-  return [{ id: row.id, url: row.url, event, deviceId }]
-}
-
 const placesOf = ({ url, events, deviceId }: z.output<typeof wantedSchema>): Place[] => {
   const devices = [deviceId ?? null].flat()
   return [...new Set(events)].flatMap((event) =>
@@ -206,22 +171,20 @@ export const smsGateWebhooks = (options: SmsGateWebhooksOptions): SmsGateWebhook
     ensure: async (wanted) => {
       const places = placesOf(checkOptions(wantedSchema, wanted))
       checkUrl(wanted.url)
-      const present = (await list()).filter(({ url }) => url === wanted.url)
-      // Of two that say the same the one under our own id stays, else the first by its id, whoever looks.
-      const rank = (webhook: SmsGateWebhook) => (webhook.id === idOf(webhook) ? '0' : `1${webhook.id}`)
-      const ranked = present.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))
-      const found = places.map((place) => ranked.find((webhook) => isAt(webhook, place)))
-      const kept = found.filter((webhook) => webhook !== undefined)
-
+      const { kept, missing, surplus } = compare(places, await list(), wanted.url)
       const written: SmsGateWebhook[] = []
-      for (const [index, place] of places.entries())
-        if (!found[index]) written.push(await post({ id: idOf(place), ...place }))
-      const isIn = (webhooks: readonly SmsGateWebhook[]) => (one: SmsGateWebhook) =>
-        webhooks.some(({ id }) => id === one.id)
-      const removed = present.filter((webhook) => !isIn([...kept, ...written])(webhook))
+      for (const place of missing) written.push(await post({ id: idOf(place), ...place }))
+      // What had one of our ids and said something else was written over.
+      const isWritten = ({ id }: SmsGateWebhook) => written.some((webhook) => webhook.id === id)
+      const removed = surplus.filter((webhook) => !isWritten(webhook))
       for (const { id } of removed) await discard(id)
-      const changed = written.filter(isIn(present))
-      return { added: written.filter((webhook) => !changed.includes(webhook)), changed, removed, kept }
+      const isChanged = ({ id }: SmsGateWebhook) => surplus.some((webhook) => webhook.id === id)
+      return {
+        added: written.filter((webhook) => !isChanged(webhook)),
+        changed: written.filter(isChanged),
+        removed,
+        kept,
+      }
     },
   }
 }

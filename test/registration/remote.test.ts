@@ -60,6 +60,7 @@ describe('callRemote', () => {
     [401, 'registration-login'],
     [402, 'registration-limit'],
     [403, 'registration-login'],
+    [405, 'registration-unreadable'],
     [409, 'registration-invalid'],
     [422, 'registration-invalid'],
     [429, 'registration-unavailable'],

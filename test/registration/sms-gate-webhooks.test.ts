@@ -107,8 +107,8 @@ describe('ensure of smsGateWebhooks', () => {
     const done = await webhooks().ensure({ url, events: ['sms:received', 'sms:failed', 'sms:received'] })
     expect(done.kept.map(({ id }) => id)).toEqual(['b'])
     expect(done.added.map(({ event }) => event)).toEqual(['sms:failed'])
-    expect(done.removed.map(({ id }) => id)).toEqual(['z', 'c', 'd'])
-    expect(calls()).toEqual(['POST /webhooks', ...['z', 'c', 'd'].map((id) => `DELETE /webhooks/${id}`)])
+    expect(done.removed.map(({ id }) => id)).toEqual(['c', 'd', 'z'])
+    expect(calls()).toEqual(['POST /webhooks', ...['c', 'd', 'z'].map((id) => `DELETE /webhooks/${id}`)])
     expect(service.rows).toContainEqual(other)
     expect(await webhooks().ensure({ url, events: ['sms:failed', 'sms:received'] })).toMatchObject({
       added: [],
