@@ -60,7 +60,7 @@ const wantedSchema = z.strictObject({
     .array(z.enum(httpSmsEvents))
     .min(1)
     .describe(`a list of ${httpSmsEvents.join(', ')}`),
-  // The service takes 0412345678 too, and then never posts: it looks for the number exactly as it knows it.
+  // The service knows its numbers in this form only, and says of any other that the account lacks it.
   phoneNumbers: z
     .array(z.string().refine(isE164, 'not a number in E.164; write one such as +61412345678'))
     .min(1)
