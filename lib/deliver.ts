@@ -5,6 +5,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
 import { dispatcherShape } from './dispatcher.ts'
 import { eventSchema, type SmsEvent } from './event.ts'
+import { enclose } from './fallback/attachment.ts'
 import { letter, messageIdFor } from './fallback/letter.ts'
 import type { Mailer } from './fallback/mailer.ts'
 import { nextMailStep } from './fallback/schedule.ts'
@@ -139,6 +140,7 @@ export const deliver = async (
     domain,
     subjectWords: true,
     stored: false,
+    enclosed: await enclose([event]),
     successAt: () => target.policy.success,
   })
   for (;;) {

@@ -12,6 +12,7 @@ import { consoleLogger, type Logger } from './logger.ts'
 import { checkOptions } from './options.ts'
 import { type DispatchEndpoint, type DispatchMessage, endpointOf, eventOf } from './outbound/dispatch.ts'
 import { createDispatcher as createTries, defaultGraceMs } from './outbound/dispatcher.ts'
+import { createDownloads } from './outbound/downloads.ts'
 import { createGuard } from './outbound/guard.ts'
 import { isWanted } from './outbound/select.ts'
 import { createTarget, deliverToSchema, storedTarget, type Target } from './outbound/targets.ts'
@@ -30,7 +31,7 @@ export type DispatcherOptions = {
   concurrency?: number | undefined
   /** Milliseconds that a wait between two tries may take in memory; longer ones rest in the engine. Default: 15,000. */
   holdMs?: number | undefined
-  /** What a URL given to `dispatch` may reach beside public addresses: CIDRs, addresses, host names. Default: nothing. */
+  /** What a URL given to `dispatch`, or that of a fetched file, may reach beside public addresses: CIDRs, addresses, host names. Default: nothing. */
   allowAddresses?: string[] | undefined
   /** Any pino-like logger. Default: warnings and errors through `console`. */
   logger?: Logger | undefined
@@ -111,7 +112,9 @@ export const dispatcherWith = (
   { emit, on }: { emit: Emit; on: On },
 ): Dispatcher => {
   const { engine, logger = consoleLogger, clock = systemClock } = options
-  const webhook = createWebhook({ clock, guard: createGuard(options.allowAddresses) })
+  const guard = createGuard(options.allowAddresses)
+  const webhook = createWebhook({ clock, guard })
+  const downloads = createDownloads({ clock, guard })
 
   const tools = {
     clock,
@@ -137,6 +140,7 @@ export const dispatcherWith = (
         engine,
         successAt: (endpoint) => resolve(endpoint)?.policy.success ?? formats[defaultFormat].policy.success,
         current: (endpoint) => resolve(endpoint)?.endpoint ?? endpoint,
+        fetchFiles: downloads.all,
         clock,
         logger,
         emit,
@@ -216,7 +220,7 @@ export const dispatcherWith = (
     },
     close: async (graceMs = defaultGraceMs) => {
       await Promise.all([tries.close(graceMs), fallback?.close(graceMs)])
-      await webhook.close()
+      await Promise.all([webhook.close(), downloads.close()])
     },
   }
 }

@@ -7,6 +7,7 @@ import type { SmsEvent } from '../event.ts'
 import type { Logger } from '../logger.ts'
 import { fixedRecipients, type Recipients, recipientsOf, recipientsSchema } from '../recipients.ts'
 import type { Emit } from '../signals.ts'
+import { enclose, type FetchFiles } from './attachment.ts'
 import { letter, messageIdFor, testLetter } from './letter.ts'
 import { mailboxSchema } from './mailbox.ts'
 import { createMailer, type MailerOptions, smtpSchema } from './mailer.ts'
@@ -19,6 +20,11 @@ export type FallbackOptions = Pick<MailerOptions, 'smtp' | 'from'> & {
   zone?: string | undefined
   /** Whether the subject shows the first words of the message. Default: true. */
   subjectWords?: boolean | undefined
+  /**
+   * Whether files that a message names by an address are fetched and attached, when the email is written. The
+   * addresses are strangers'; they may only be public ones, or those in `allowAddresses`. Default: false.
+   */
+  fetchMedia?: boolean | undefined
 }
 
 const isZone = (zone: string): boolean => {
@@ -35,6 +41,7 @@ export const fallbackSchema = z.strictObject({
   to: recipientsSchema,
   zone: z.string().refine(isZone, "write an IANA time zone such as 'Australia/Sydney'").optional(),
   subjectWords: z.boolean().describe('true or false').optional(),
+  fetchMedia: z.boolean().describe('true or false').optional(),
 })
 
 type Parts = {
@@ -44,6 +51,8 @@ type Parts = {
   successAt(endpoint: Endpoint): Policy['success']
   /** The endpoint as it was tried last, which is not always as it was stored. */
   current(endpoint: Endpoint): Endpoint
+  /** Used only where `options` ask for it. */
+  fetchFiles: FetchFiles
   clock: Clock
   logger: Logger
   emit: Emit
@@ -65,25 +74,29 @@ export const createFallback = ({
   engine,
   successAt,
   current,
+  fetchFiles,
   clock,
   logger,
   emit,
 }: Parts): Fallback => {
-  const { smtp, from, zone, subjectWords = true } = options
+  const { smtp, from, zone, subjectWords = true, fetchMedia = false } = options
   const to = options.to!
   const mailer = createMailer({ smtp, from, clock })
   const { domain } = mailer
   const postman = createPostman({
     engine,
     mailer,
-    compose: ({ mail, stories }) =>
-      letter(
+    compose: async ({ mail, stories }) => {
+      const events = stories.map(({ event }) => event)
+      const enclosed = await enclose(events, fetchMedia ? fetchFiles : null)
+      return letter(
         stories.map(({ delivery, ...story }) => ({
           ...story,
           delivery: { ...delivery, endpoint: current(delivery.endpoint) },
         })),
-        { mail, domain, zone, subjectWords, stored: true, successAt },
-      ),
+        { mail, domain, zone, subjectWords, stored: true, successAt, enclosed },
+      )
+    },
     clock,
     logger,
     emit,

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Mail } from '../delivery.ts'
 import type { Story } from '../engine.ts'
 import type { SmsEvent } from '../event.ts'
-import { type Attachment, attachmentsOf } from './attachment.ts'
+import type { Attachment, Enclosed } from './attachment.ts'
 import { oneLine, visibleLength } from './legible.ts'
 import { htmlOf } from './letter-html.ts'
 import { textOf } from './letter-text.ts'
@@ -30,6 +30,8 @@ export type LetterContext = WordingContext & {
   mail: Pick<Mail, 'to' | 'messageId' | 'createdAt'>
   /** The domain of the sender's address, in ASCII. */
   domain: string
+  /** The files of each message, in the order of the stories. */
+  enclosed: readonly Enclosed[]
   /** False leaves the words of the message out of the subject. */
   subjectWords: boolean
 }
@@ -102,9 +104,9 @@ export const letter = (stories: readonly Story[], context: LetterContext): Lette
     context,
     threadRoot(first.event, context.domain),
     subjectOf(first.event, context.subjectWords),
-    stories.map((story) => sectionOf(story, context)),
+    stories.map((story, index) => sectionOf(story, context, context.enclosed[index])),
     replyNote,
-    stories.flatMap(({ event }) => attachmentsOf(event.media)),
+    context.enclosed.flatMap(({ attachments }) => attachments),
   )
 }
 

@@ -14,7 +14,8 @@ import { nextMailStep } from './schedule.ts'
 export type PostmanParts = {
   engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
   mailer: Pick<Mailer, 'send' | 'verify'>
-  compose(claim: MailClaim): Letter
+  /** May take a while, which must be bounded. */
+  compose(claim: MailClaim): Letter | Promise<Letter>
   clock: Clock
   logger: Logger
   emit: Emit
@@ -105,7 +106,7 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
   const send = async (claim: MailClaim): Promise<MailOutcome> => {
     let composed: Letter
     try {
-      composed = compose(claim)
+      composed = await compose(claim)
     } catch (error) {
       // Its message may quote the text of the SMS.
       const message = `the letter could not be written (${(error as Error | null)?.name ?? 'unknown'})`

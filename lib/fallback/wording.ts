@@ -2,7 +2,7 @@
 import type { Attempt, Delivery, Endpoint, Outcome, OutcomeCode, Policy, Reason } from '../delivery.ts'
 import type { Story } from '../engine.ts'
 import type { Address, EventType, SmsEvent } from '../event.ts'
-import { attachmentsOf } from './attachment.ts'
+import { type Enclosed, type FetchFault, mostAttachedBytes } from './attachment.ts'
 import { legible, oneLine } from './legible.ts'
 import { type Moments, momentsIn } from './moments.ts'
 
@@ -91,18 +91,55 @@ const leadOf = ({ event, delivery }: Story): string => {
   return leads[delivery.reason ?? 'direct']
 }
 
+const failures: Record<OutcomeCode, string> = {
+  timeout: 'no answer in time',
+  refused: 'connection refused',
+  reset: 'connection lost',
+  dns: 'name not found',
+  tls: 'no secure connection',
+  blocked: 'address not allowed',
+  network: 'network failure',
+  protocol: 'answer not understood',
+  threw: 'threw an error',
+}
+
+const sizeWords = (bytes: number): string =>
+  bytes < 100_000 ? `${bytes} bytes` : `${Number((bytes / 1024 / 1024).toFixed(1))} MB`
+
+const faultWords = (fault: FetchFault): string => {
+  if (typeof fault === 'number') return `answered ${fault}`
+  if (fault === 'too-large') return 'too large for an email'
+  return fault === 'empty' ? 'the file is empty' : failures[fault]
+}
+
+const linkWords = ({ url, fault }: Enclosed['links'][number]): string => {
+  const why = fault === null ? '' : ` and could not be attached (${faultWords(fault)})`
+  return `A file came with it${why}, to be found at ${oneLine(url, 500)}`
+}
+
+/** What is said of the files that came with a message. */
+const fileRemarks = ({ attachments, leftOut, unreadable, links }: Enclosed, stored: boolean): string[] => {
+  const attached = attachments.map(({ filename }) => filename).join(', ')
+  const left = leftOut.map(({ name, bytes }) => `${name} (${sizeWords(bytes)})`).join(', ')
+  return [
+    ...(attached === '' ? [] : [`Attached: ${attached}`]),
+    ...(left === ''
+      ? []
+      : [
+          `Not attached, since an email holds at most ${sizeWords(mostAttachedBytes)} of files: ${left}`,
+          ...(stored ? ['What is not attached is kept in the store, with the message.'] : []),
+        ]),
+    ...unreadable.map((name) => `A file that could not be read came with it: ${name}`),
+    ...links.map(linkWords),
+  ]
+}
+
 const remarksOf = (event: SmsEvent): string[] => {
   const received = event.type === 'message.received'
-  const files = attachmentsOf(event.media)
-  const links = event.media.flatMap(({ data, url }) =>
-    data === null && url !== null ? [oneLine(url, 500)] : [],
-  )
   return [
     ...(event.encrypted ? ['The text is encrypted, and there was no key that reads it.'] : []),
     ...(received && !event.encrypted && !event.text ? ['The message has no text.'] : []),
     ...(event.intent === 'stop' ? ['The sender asks to get no more texts.'] : []),
-    ...(files.length > 0 ? [`Attached: ${files.map(({ filename }) => filename).join(', ')}`] : []),
-    ...links.map((link) => `A file came with it, to be found at ${link}`),
   ]
 }
 
@@ -119,18 +156,6 @@ const factsOf = ({ event, delivery }: Story, moments: Moments): Fact[] => {
     ...(apart ? [{ label: 'Sent', value: moments.full(occurred) }] : []),
     { label: 'Received', value: moments.full(received) },
   ]
-}
-
-const failures: Record<OutcomeCode, string> = {
-  timeout: 'no answer in time',
-  refused: 'connection refused',
-  reset: 'connection lost',
-  dns: 'name not found',
-  tls: 'no secure connection',
-  blocked: 'address not allowed',
-  network: 'network failure',
-  protocol: 'answer not understood',
-  threw: 'threw an error',
 }
 
 const outcomeWords = (outcome: Outcome): string => {
@@ -194,8 +219,8 @@ const reasonWords = (delivery: Delivery): string[] => {
 // A policy may ask for a hundred tries; the latest tell enough.
 const mostTries = 20
 
-/** Everything a letter says about one delivery. */
-export const sectionOf = (story: Story, context: WordingContext): Section => {
+/** Everything a letter says about one delivery; `enclosed` are the files of its message. */
+export const sectionOf = (story: Story, context: WordingContext, enclosed?: Enclosed): Section => {
   const { event, delivery } = story
   const moments = momentsIn(context.zone)
   // The history of earlier rounds is kept, but this letter is about the last one.
@@ -209,7 +234,7 @@ export const sectionOf = (story: Story, context: WordingContext): Section => {
         ? null
         : `${headline(event, longestName)}${event.reason === null ? '.' : `: ${oneLine(event.reason, 300)}`}`,
     message: event.encrypted || !event.text ? null : legible(event.text),
-    remarks: remarksOf(event),
+    remarks: [...remarksOf(event), ...(enclosed ? fileRemarks(enclosed, context.stored) : [])],
     facts: factsOf(story, moments),
     callable: isCallable(other) ? other!.e164 : null,
     developer: [

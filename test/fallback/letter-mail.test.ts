@@ -1,9 +1,11 @@
 // Letters as they arrive: sent over SMTP and parsed back.
 import fc from 'fast-check'
 import type { SmsEvent } from '../../lib/event.ts'
+import { enclose } from '../../lib/fallback/attachment.ts'
 import { legible } from '../../lib/fallback/legible.ts'
 import { letter } from '../../lib/fallback/letter.ts'
 import { createMailer, type Mailer } from '../../lib/fallback/mailer.ts'
+import { files, inline } from '../support/files.ts'
 import { type Smtp, startSmtp } from '../support/smtp.ts'
 import { letterContext, story } from '../support/stories.ts'
 
@@ -19,9 +21,10 @@ afterAll(async () => {
   await smtp.close()
 })
 
-const arrives = async (event: Partial<SmsEvent>, to = ['owner@example.com']) => {
-  const context = letterContext({ mail: { ...letterContext().mail, to } })
-  const written = letter([story({ event })], context)
+const arrives = async (fields: Partial<SmsEvent>, to = ['owner@example.com']) => {
+  const told = story({ event: fields })
+  const enclosed = await enclose([told.event])
+  const written = letter([told], letterContext({ mail: { ...letterContext().mail, to }, enclosed }))
   const outcome = await mailer.send(written)
   expect(outcome).toMatchObject({ type: 'sent', rejected: [] })
   return { ...(await smtp.next()), written }
@@ -93,13 +96,21 @@ test('headers: nobody answers it automatically, and one sender’s texts are one
   expect(first.mail.references).not.toMatch(/61412345678|61298765432/)
 })
 
-test('files arrive as they were', async () => {
-  const data = Buffer.from([0, 255, 1, 2]).toString('base64')
-  const media = [{ name: 'Büro "1".jpg', contentType: 'image/jpeg', data, size: 4, url: null }]
-  const { mail } = await arrives({ media })
-  expect(mail.attachments).toHaveLength(1)
-  expect(mail.attachments[0]).toMatchObject({ filename: 'Büro _1_.jpg', contentType: 'image/jpeg' })
-  expect(mail.attachments[0]!.content).toEqual(Buffer.from([0, 255, 1, 2]))
+test('files arrive as they were, and none is shown unasked', async () => {
+  const text = Buffer.from('Grüße\r\n.\r\n')
+  const media = [
+    inline(files.png, { name: 'Büro "1".jpg', contentType: 'text/html' }),
+    inline(text, { name: 'a.txt', contentType: 'text/plain' }),
+    inline(files.html, { name: 'a.eml', contentType: 'message/rfc822' }),
+  ]
+  const { mail, raw } = await arrives({ media })
+  const [png, words, html] = mail.attachments
+  expect(png).toMatchObject({ filename: 'Büro _1_.png', contentType: 'image/png', content: files.png })
+  expect(words).toMatchObject({ filename: 'a.txt', contentType: 'text/plain', content: text })
+  const contentType = 'application/octet-stream'
+  expect(html).toMatchObject({ filename: 'a.eml.bin', contentType, content: files.html })
+  expect(raw.match(/^Content-Disposition: attachment/gim)).toHaveLength(3)
+  expect(raw).not.toMatch(/^Content-(Disposition: inline|ID)/im)
 })
 
 const anyText = fc.oneof(

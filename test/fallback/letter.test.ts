@@ -244,37 +244,6 @@ describe('HTML', () => {
   })
 })
 
-test('files go along with harmless names and types; others are named by their address', () => {
-  const file = (name: string | null, contentType: string, data: string | null = 'aGk=') => ({
-    name,
-    contentType,
-    data,
-    size: 2,
-    url: data ? null : 'https://x.example/1',
-  })
-  const { attachments, text } = write({
-    event: {
-      media: [
-        file('photo.jpg', 'IMAGE/JPEG; name=x'),
-        file('../../etc/pass\r\nwd', 'text/html'),
-        file('C:\\x\\a.svg', 'image/svg+xml'),
-        file(null, 'message/rfc822'),
-        file('later.png', 'image/png', null),
-      ],
-    },
-  })
-  expect(attachments.map(({ filename, contentType }) => [filename, contentType])).toEqual([
-    ['photo.jpg', 'image/jpeg'],
-    ['pass__wd', 'application/octet-stream'],
-    ['a.svg', 'application/octet-stream'],
-    ['attachment-4', 'application/octet-stream'],
-  ])
-  expect(attachments[0]!.content.toString()).toBe('hi')
-  expect(text).toContain(
-    'Attached: photo.jpg, pass__wd, a.svg, attachment-4\nA file came with it, to be found at https://x.example/1',
-  )
-})
-
 test('the Message-ID stays the same, and differs in whatever it is made of', () => {
   const of = { gateway: 'pbx', identity: 'a', endpointId: 'crm', round: 1 }
   const id = messageIdFor(of, 'example.com')

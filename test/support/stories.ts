@@ -47,6 +47,7 @@ export const letterContext = (fields: Partial<LetterContext> = {}): LetterContex
   domain: 'example.com',
   zone: 'Australia/Sydney',
   stored: true,
+  enclosed: [],
   subjectWords: true,
   successAt: () => 200,
   ...fields,
