@@ -16,7 +16,7 @@ const mostCharsWaiting = 64 * 2 ** 20
  */
 const together = 12
 
-type Waiting = Call & { chars: number; resolve: (value: never) => void; reject: (error: EngineError) => void }
+type Waiting = { chars: number; resolve: (value: never) => void; reject: (error: EngineError) => void }
 
 export type Group = {
   /** `chars` is what the call adds to memory; a call with 0 is never refused for what waits. */
@@ -27,49 +27,55 @@ export type Group = {
 
 export const createGroup = (line: Line, location: string, onDue: () => void): Group => {
   /** What goes to the store next. */
-  let next: Waiting[] = []
-  /** Without an answer, those that are with the store included. */
-  let waiting = 0
+  let next: Call[] = []
+  /** What has no answer yet, by the call's id. */
+  const waiting = new Map<number, Waiting>()
   let charsWaiting = 0
+  let lastId = 0
   let onDrained = () => {}
 
   const refuse = () =>
     new EngineError(
       'engine-overloaded',
-      `${waiting} calls wait for ${location}: the disk is slower than what arrives. Nothing of this one was stored; it may be sent again.`,
+      `${waiting.size} calls wait for ${location}: the disk is slower than what arrives. Nothing of this one was stored; it may be sent again.`,
     )
 
-  const send = async () => {
+  const send = () => {
     if (next.length === 0) return
-    const batch = next
+    const calls = next
     next = []
-    const { answers, isDue } = await line.run(batch.map(({ name, now, input }) => ({ name, now, input })))
-    batch.forEach(({ chars, resolve, reject }, index) => {
+    line.send(calls)
+  }
+
+  line.onReply(({ answers, isDue }) => {
+    for (const answer of answers) {
+      const { chars, resolve, reject } = waiting.get(answer.id)!
+      waiting.delete(answer.id)
       charsWaiting -= chars
-      const answer = answers[index]!
       if ('value' in answer) resolve(answer.value as never)
       else reject(engineErrorOf(answer.failure, location))
-    })
-    waiting -= batch.length
-    if (waiting === 0) onDrained()
+    }
+    if (waiting.size === 0) onDrained()
     if (isDue) onDue()
-  }
+  })
 
   return {
     call: (name, input, now, chars = 0) =>
       new Promise((resolve, reject) => {
-        const isFull = waiting >= mostWaiting || (waiting > 0 && charsWaiting + chars > mostCharsWaiting)
+        const isFull =
+          waiting.size >= mostWaiting || (waiting.size > 0 && charsWaiting + chars > mostCharsWaiting)
         if (chars > 0 && isFull) return reject(refuse())
-        waiting += 1
+        lastId += 1
         charsWaiting += chars
-        next.push({ name, now, input, chars, resolve, reject })
+        waiting.set(lastId, { chars, resolve, reject })
+        next.push({ id: lastId, name, now, input })
         if (next.length === 1) setImmediate(send)
         else if (next.length === together) send()
       }),
     drained: () =>
       new Promise((resolve) => {
         onDrained = resolve
-        if (waiting === 0) resolve()
+        if (waiting.size === 0) resolve()
       }),
   }
 }

@@ -9,8 +9,10 @@ import type { Call, Place, Reply } from './sqlite-store.ts'
 import type { FromWorker, ToWorker } from './sqlite-worker.ts'
 
 export type Line = {
-  /** Never rejects: where the store is gone, every answer says so. Keeps the process alive meanwhile. */
-  run(calls: readonly Call[]): Promise<Reply>
+  /** Every call is answered: where the store is gone, the answer says so. Keeps the process alive meanwhile. */
+  send(calls: readonly Call[]): void
+  /** `listener` gets the answers, in any order. */
+  onReply(listener: (reply: Reply) => void): void
   close(): Promise<void>
 }
 
@@ -25,37 +27,26 @@ export const workerFile = (): URL | null => {
   }
 }
 
-const failed = (calls: readonly Call[], failure: Failure): Reply => ({
-  answers: calls.map(() => ({ failure })),
-  isDue: false,
-})
-
-type Run = { calls: readonly Call[]; answer: (reply: Reply) => void }
-
-/** Gives each run its part of a reply to several, which shared a transaction; the last one tells what is due. */
-const tell = (runs: Run[], { answers, isDue }: Reply): void => {
-  let told = 0
-  while (told < answers.length) {
-    const { calls, answer } = runs.shift()!
-    const from = told
-    told += calls.length
-    answer({ answers: answers.slice(from, told), isDue: isDue && told === answers.length })
-  }
-}
-
 const mainThread = async (place: Place): Promise<Line> => {
   // Only here: importing the package loads no database, and on a Node without one it must link.
-  const { openStore } = await import('./sqlite-store.ts')
+  const { openStore, transactionsOf } = await import('./sqlite-store.ts')
   const store = openStore(place)
-  const waiting: Run[] = []
-  const runAll = () => tell(waiting, store.run(waiting.flatMap(({ calls }) => calls)))
+  let tell = (_reply: Reply) => {}
+  let waiting: Call[] = []
+  const runAll = () => {
+    const calls = waiting
+    waiting = []
+    for (const transaction of transactionsOf(calls)) tell(store.run(transaction))
+  }
   return {
     // Later than all that this turn of the event loop still has to say, so that its calls share a commit.
-    run: (calls) =>
-      new Promise((answer) => {
-        waiting.push({ calls, answer })
-        if (waiting.length === 1) setImmediate(runAll)
-      }),
+    send: (calls) => {
+      if (waiting.length === 0) setImmediate(runAll)
+      waiting.push(...calls)
+    },
+    onReply: (listener) => {
+      tell = listener
+    },
     close: async () => store.close(),
   }
 }
@@ -69,15 +60,25 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
       execArgv: ['--disable-warning=ExperimentalWarning'],
       name: 'smshook',
     })
-    const waiting: Run[] = []
+    let tell = (_reply: Reply) => {}
+    /** The ids of the calls without an answer. */
+    const waiting = new Set<number>()
     let mayEnd = true
     let hasEnded = false
     let failure = failureOf(new Error('its thread ended'))
 
+    const answer = (reply: Reply) => {
+      for (const { id } of reply.answers) waiting.delete(id)
+      if (waiting.size === 0) worker.unref()
+      tell(reply)
+    }
+    const fail = (ids: Iterable<number>, failure: Failure) =>
+      answer({ answers: Array.from(ids, (id) => ({ id, failure })), isDue: false })
+
     const exit = new Promise<void>((exited) => {
       worker.once('exit', () => {
         hasEnded = true
-        for (const { calls, answer } of waiting.splice(0)) answer(failed(calls, failure))
+        fail(waiting, failure)
         if (!mayEnd) onLost(failure)
         reject(failure)
         exited()
@@ -94,25 +95,29 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
         worker.unref()
         resolve(line)
       } else {
-        tell(waiting, message.reply)
-        if (waiting.length === 0) worker.unref()
+        answer(message.reply)
       }
     })
 
     const post = (message: ToWorker) => worker.postMessage(message)
     const line: Line = {
-      run: (calls) =>
-        new Promise((answer) => {
-          if (hasEnded) return answer(failed(calls, failure))
-          try {
-            post(calls)
-          } catch (error) {
-            // What cannot be posted, such as a function in an outcome, must not stop what comes after it.
-            return answer(failed(calls, failureOf(error)))
-          }
-          if (waiting.length === 0) worker.ref()
-          waiting.push({ calls, answer })
-        }),
+      send: (calls) => {
+        if (waiting.size === 0) worker.ref()
+        for (const { id } of calls) waiting.add(id)
+        if (hasEnded) return fail(waiting, failure)
+        try {
+          post(calls)
+        } catch (error) {
+          // What cannot be posted, such as a function in an outcome, must not stop what comes after it.
+          fail(
+            calls.map(({ id }) => id),
+            failureOf(error),
+          )
+        }
+      },
+      onReply: (listener) => {
+        tell = listener
+      },
       close() {
         mayEnd = true
         worker.ref()

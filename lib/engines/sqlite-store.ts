@@ -23,18 +23,30 @@ export type Name = keyof Calls
 export type Input<N extends Name> = Parameters<Calls[N]>[0]
 export type Output<N extends Name> = ReturnType<Calls[N]>
 
-export type Call = { name: Name; now: number; input: unknown }
-export type Answer = { value: unknown } | { failure: Failure }
-/** One answer for each call, in order, and whether something has become due. */
+/** `id` tells which call an answer belongs to. */
+export type Call = { id: number; name: Name; now: number; input: unknown }
+export type Answer = { id: number; value: unknown } | { id: number; failure: Failure }
+/** One answer for each call of a transaction, and whether something has become due. */
 export type Reply = { answers: Answer[]; isDue: boolean }
 
 export type Store = {
+  /** Runs the calls in one transaction. */
   run(calls: readonly Call[]): Reply
   close(): void
 }
 
 const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
 const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
+const leasing: ReadonlySet<Name> = new Set<Name>([...claims, 'renew'])
+const isLeasing = ({ name }: Call): boolean => leasing.has(name)
+
+/**
+ * Calls by the transactions that they are best run in. What only leases goes first and by itself, since free
+ * slots wait for it and nothing of it has to be flushed. Renewals are part of it so that no claim overtakes one
+ * and takes what is still in work.
+ */
+export const transactionsOf = (calls: readonly Call[]): Call[][] =>
+  [calls.filter(isLeasing), calls.filter((call) => !isLeasing(call))].filter(({ length }) => length > 0)
 
 export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
   const owner = createOwner(db, lockPath)
@@ -49,12 +61,21 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
     undo: db.prepare('ROLLBACK TO one'),
   }
 
-  const answer = ({ name, now, input }: Call, reply: Reply): Answer => {
+  let isFlushed = true
+  const setFlushed = (wished: boolean) => {
+    if (wished === isFlushed) return
+    // Should this fail half way, the next call asks again for what it needs.
+    isFlushed = false
+    db.exec(`PRAGMA synchronous = ${wished ? 'FULL' : 'NORMAL'}`)
+    isFlushed = wished
+  }
+
+  const answer = ({ id, name, now, input }: Call, reply: Reply): Answer => {
     const turn: Turn = { now, isDue: false }
     const call = calls[name] as (input: unknown, turn: Turn) => unknown
     const value = call(input, turn)
     if (turn.isDue) reply.isDue = true
-    return { value }
+    return { id, value }
   }
 
   const answerAlone = (call: Call, reply: Reply): Answer => {
@@ -65,7 +86,7 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
       // A full disk ends the whole transaction, and with it what the calls before this one wrote.
       if (!db.isTransaction) throw error
       statements.undo.run()
-      return { failure: failureOf(error) }
+      return { id: call.id, failure: failureOf(error) }
     } finally {
       if (db.isTransaction) statements.keep.run()
     }
@@ -95,10 +116,13 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
       if (claim) owner.contend((claim.input as { leaseMs: number }).leaseMs, claim.now)
       const isWrite = batch.some(({ name }) => !reads.has(name) && (owner.isOwner || !claims.has(name)))
       try {
+        // A lease only has to outlive its process: after a power cut, none is left to honour. The next transaction
+        // that is flushed takes along what this one wrote.
+        setFlushed(!batch.every(isLeasing))
         return transact(batch, isWrite, answer)
       } catch (error) {
         const failure = failureOf(error)
-        return { answers: batch.map(() => ({ failure })), isDue: false }
+        return { answers: batch.map(({ id }) => ({ id, failure })), isDue: false }
       }
     },
     close() {

@@ -1,10 +1,10 @@
 // The entry of the worker thread: opens the store, then answers calls until it is told to close. Group commit,
-// the store's half: all that has come while one transaction was written shares the next one.
+// the store's half: what has come while one transaction was written shares the next one.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from './sqlite-errors.ts'
-import { type Call, openStore, type Place, type Reply } from './sqlite-store.ts'
+import { type Call, openStore, type Place, type Reply, transactionsOf } from './sqlite-store.ts'
 
-/** What the thread says: first whether it opened, then the answers to the calls, in order. */
+/** What the thread says: first whether it opened, then the answers to the calls. */
 export type FromWorker = { opened: true } | { failure: Failure } | { reply: Reply }
 /** What it is told; null: close. */
 export type ToWorker = readonly Call[] | null
@@ -24,7 +24,7 @@ try {
       calls.push(...message)
       message = calls.length < mostInTransaction ? receiveMessageOnPort(port)?.message : undefined
     }
-    if (calls.length > 0) say({ reply: store.run(calls) })
+    for (const transaction of transactionsOf(calls)) say({ reply: store.run(transaction) })
     if (message !== null) return
     store.close()
     port.close()

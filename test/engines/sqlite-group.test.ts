@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sqlite, sqliteOn } from '../../lib/engines/sqlite.ts'
 import { createGroup } from '../../lib/engines/sqlite-group.ts'
+import type { Line } from '../../lib/engines/sqlite-line.ts'
 import { openDatabase } from '../../lib/engines/sqlite-schema.ts'
-import { type Call, type Reply, storeOn } from '../../lib/engines/sqlite-store.ts'
-import { deferred } from '../support/deferred.ts'
+import { type Call, type Reply, storeOn, transactionsOf } from '../../lib/engines/sqlite-store.ts'
 import { smsEvent } from '../support/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
@@ -25,12 +25,14 @@ const acceptance = (event = smsEvent()) => ({
 const slowGroup = () => {
   const batches: { calls: readonly Call[]; answer: (reply?: Partial<Reply>) => void }[] = []
   let woken = 0
-  const line = {
-    run: (calls: readonly Call[]) => {
-      const reply = deferred<Reply>()
-      const answers = calls.map(({ now }) => ({ value: now }))
-      batches.push({ calls, answer: (with_) => reply.resolve({ answers, isDue: false, ...with_ }) })
-      return reply.promise
+  let tell = (_reply: Reply) => {}
+  const line: Line = {
+    send: (calls) => {
+      const answers = calls.map(({ id, now }) => ({ id, value: now }))
+      batches.push({ calls, answer: (with_) => tell({ answers, isDue: false, ...with_ }) })
+    },
+    onReply: (listener) => {
+      tell = listener
     },
     close: async () => {},
   }
@@ -84,7 +86,13 @@ describe('grouping', () => {
     const calls = [call(1), call(2)]
     await turn()
     const failure = { code: 'ERR_SQLITE_ERROR', errcode: 13, message: 'database or disk is full' }
-    batches[0]!.answer({ answers: [{ failure }, { value: 'ok' }] })
+    const [{ id: first }, { id: second }] = batches[0]!.calls as [Call, Call]
+    batches[0]!.answer({
+      answers: [
+        { id: second, value: 'ok' },
+        { id: first, failure },
+      ],
+    })
     await expect(calls[0]).rejects.toMatchObject({
       name: 'EngineError',
       code: 'engine-full',
@@ -173,16 +181,17 @@ describe('a batch', () => {
   test('is written nothing of when the disk is full, and can be tried again', () => {
     const db = openDatabase(path)
     const store = storeOn(db, null)
-    const batch = Array.from({ length: 200 }, () => ({
+    const batch = Array.from({ length: 200 }, (_, id) => ({
+      id,
       name: 'accept' as const,
       now: 1,
       input: [acceptance()],
     }))
     db.exec('PRAGMA max_page_count = 40')
     for (const answer of store.run(batch).answers) {
-      expect(answer).toEqual({ failure: expect.objectContaining({ errcode: 13 }) })
+      expect(answer).toEqual({ id: expect.any(Number), failure: expect.objectContaining({ errcode: 13 }) })
     }
-    const counts = () => store.run([{ name: 'counts', now: 1, input: undefined }]).answers[0]
+    const counts = () => store.run([{ id: 1, name: 'counts', now: 1, input: undefined }]).answers[0]
     expect(counts()).toMatchObject({ value: { events: 0 } })
     db.exec('PRAGMA max_page_count = 4000')
     expect(store.run(batch).answers.every((answer) => 'value' in answer)).toBe(true)
@@ -195,11 +204,82 @@ describe('a batch', () => {
     const store = storeOn(db, null)
     db.exec('PRAGMA busy_timeout = 0')
     other.exec('BEGIN IMMEDIATE')
-    const { answers } = store.run([{ name: 'accept', now: 1, input: [acceptance()] }])
-    expect(answers).toEqual([{ failure: expect.objectContaining({ errcode: 5 }) }])
-    expect(store.run([{ name: 'counts', now: 1, input: undefined }]).answers).toMatchObject([{ value: {} }])
+    const { answers } = store.run([{ id: 1, name: 'accept', now: 1, input: [acceptance()] }])
+    expect(answers).toEqual([{ id: 1, failure: expect.objectContaining({ errcode: 5 }) }])
+    expect(store.run([{ id: 1, name: 'counts', now: 1, input: undefined }]).answers).toMatchObject([
+      { value: {} },
+    ])
     other.exec('COMMIT')
     other.close()
     store.close()
+  })
+
+  describe('of leases', () => {
+    const wish = { limit: 10, leaseMs: 1000, room: { default: 10, of: {} } }
+    const accept: Call = { id: 1, name: 'accept', now: 1, input: [acceptance()] }
+    const renew: Call = { id: 2, name: 'renew', now: 1, input: { leases: [], leaseMs: 1000 } }
+    const lend: Call = { id: 3, name: 'claim', now: 1, input: wish }
+    const lendMails: Call = { id: 4, name: 'claimMails', now: 1, input: wish }
+    const counts: Call = { id: 5, name: 'counts', now: 1, input: undefined }
+
+    const opened = () => {
+      const db = openDatabase(path)
+      const isFlushed = () => {
+        const [level] = Object.values(db.prepare('PRAGMA synchronous').get()!)
+        return level === 2
+      }
+      return { db, store: storeOn(db, null), isFlushed }
+    }
+
+    test('goes first and by itself, in order', () => {
+      expect(transactionsOf([accept, renew, lend, counts, lendMails])).toEqual([
+        [renew, lend, lendMails],
+        [accept, counts],
+      ])
+      expect(transactionsOf([accept])).toEqual([[accept]])
+      expect(transactionsOf([lend])).toEqual([[lend]])
+    })
+
+    test.each([
+      ['the thread', () => sqlite(path)],
+      ['the main thread', () => sqliteOn(null, path)],
+    ])('has a commit of its own on %s', async (_, made) => {
+      const engine = made()
+      await engine.open({ clock: manualClock(), logger: recorder() })
+      expect(await claim(engine)).toEqual([])
+      await owe(engine)
+      const before = commits()
+      const [, claimed] = await Promise.all([owe(engine), claim(engine)])
+      expect(claimed).toHaveLength(1)
+      expect(commits() - before).toBe(2)
+      await engine.close()
+    })
+
+    test('is the only one that is not flushed to disk', () => {
+      const { store, isFlushed } = opened()
+      for (const [batch, flushed] of [
+        [[accept], true],
+        [[renew, lend, lendMails], false],
+        [[accept, lend], true],
+        [[lend], false],
+        [[counts], true],
+      ] as const) {
+        for (const answer of store.run(batch).answers) expect(answer).toHaveProperty('value')
+        expect(isFlushed()).toBe(flushed)
+      }
+      store.close()
+    })
+
+    test('leaves nothing behind when it fails', () => {
+      const { db, store, isFlushed } = opened()
+      store.run([lend])
+      // Within a transaction nothing can be said about flushing.
+      db.exec('BEGIN')
+      for (const call of [lend, accept]) expect(store.run([call]).answers).toMatchObject([{ failure: {} }])
+      if (db.isTransaction) db.exec('ROLLBACK')
+      expect(store.run([accept]).answers).toMatchObject([{ value: ['stored'] }])
+      expect(isFlushed()).toBe(true)
+      store.close()
+    })
   })
 })
