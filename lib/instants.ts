@@ -17,7 +17,7 @@ export const instantOfSeconds = (value: unknown): string | null => {
   return seconds === null ? null : isoOf(seconds * 1_000)
 }
 
-const iso = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(.*)$/i
+const iso = /^(\d{4}-\d\d-\d\d)[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:[.,](\d{1,9}))?)?\s*(.*)$/i
 // `+-5:00` is what old phones make of -5:00.
 const offset = /^([+-]{1,2})(\d{1,2}):?(\d\d)?$/
 
@@ -34,20 +34,13 @@ const offsetMs = (zone: string): number | null => {
  * offset; without one it is taken for UTC.
  */
 export const instantOfIso = (value: unknown): string | null => {
-  const [, year, month, day, hour, minute, second = '0', fraction = '', zone = ''] =
-    iso.exec(wordOf(value) ?? '') ?? []
+  const [, date, hour, minute, second = '0', fraction = '', zone = ''] = iso.exec(wordOf(value) ?? '') ?? []
   const shift = offsetMs(zone)
-  if (year === undefined || shift === null) return null
-  const parts = [year, Number(month) - 1, day, hour, minute, second, fraction.padEnd(3, '0').slice(0, 3)]
-  const [y, mo, d, h, mi, s, ms] = parts.map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  const isDate = mo < 12 && d >= 1 && d <= 31 && h <= 24 && mi < 60 && s <= 60
-  return isDate ? isoOf(Date.UTC(y, mo, d, h, mi, s, ms) - shift) : null
+  if (date === undefined || shift === null) return null
+  const day = new Date(`${date}T00:00Z`)
+  // The 30th of February would become a day in March.
+  if (Number.isNaN(day.getTime()) || !day.toISOString().startsWith(date)) return null
+  const seconds = (Number(hour) * 60 + Number(minute)) * 60 + Number(second)
+  const millis = Number(fraction.padEnd(3, '0').slice(0, 3))
+  return isoOf(day.getTime() + seconds * 1_000 + millis - shift)
 }

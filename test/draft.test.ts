@@ -1,0 +1,80 @@
+// From what a gateway read to an event.
+import { completed, type Draft } from '../lib/draft.ts'
+
+const home = (draft: Partial<Draft>, country?: Parameters<typeof completed>[1]) =>
+  completed({ identity: 'm-1', ...draft }, country)
+
+describe('what is left out', () => {
+  test('is empty, and the event a received message', () => {
+    expect(completed({ identity: 'm-1' })).toEqual({
+      identity: 'm-1',
+      type: 'message.received',
+      from: null,
+      to: null,
+      text: null,
+      media: [],
+      intent: null,
+      encrypted: false,
+      messageId: null,
+      reason: null,
+      occurredAt: null,
+      notes: [],
+      raw: null,
+    })
+  })
+
+  test.each([[''], [undefined], [null], [7]])('an identity of %j cannot be kept once', (identity) => {
+    expect(() => completed({ identity: identity as never })).toThrow('there is no id')
+  })
+})
+
+test.each<[Partial<Draft>, string | null]>([
+  [{ text: 'STOP' }, 'stop'],
+  [{ text: 'STOP', type: 'message.sent' }, null],
+  [{ text: 'STOP', encrypted: true }, null],
+  [{ text: 'Hello', intent: 'help' }, 'help'],
+])('the intent of %j is %j', (draft, intent) => {
+  expect(home(draft).intent).toBe(intent)
+})
+
+test.each([
+  ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z'],
+  [new Date(0), '1970-01-01T00:00:00.000Z'],
+  [new Date('soon'), null],
+  ['soon', null],
+  [null, null],
+])('the time %j is %j', (occurredAt, expected) => {
+  expect(home({ occurredAt }).occurredAt).toBe(expected)
+})
+
+describe('the country of numbers without its code', () => {
+  const numbers = (draft: Partial<Draft>, country?: Parameters<typeof completed>[1]) => {
+    const { from, to } = home(draft, country)
+    return [from?.e164 ?? from?.kind, to?.e164 ?? to?.kind]
+  }
+
+  test('is none, unless it is said', () => {
+    expect(numbers({ from: '0412345678', to: '61298765432' })).toEqual(['national', '+61298765432'])
+  })
+
+  test('is the one that is said, for both', () => {
+    expect(numbers({ from: '0412345678', to: '0298765432' }, 'AU')).toEqual(['+61412345678', '+61298765432'])
+  })
+
+  test.each([
+    ['message.received', { from: '0412345678', to: '+61298765432' }, ['+61412345678', '+61298765432']],
+    ['call.missed', { from: '0412345678', to: '+61298765432' }, ['+61412345678', '+61298765432']],
+    ['message.sent', { from: '+61298765432', to: '0412345678' }, ['+61298765432', '+61412345678']],
+    // Of the other side's number nothing is taken.
+    ['message.sent', { from: '0298765432', to: '+61412345678' }, ['national', '+61412345678']],
+    ['message.received', { from: '0412345678', to: '12345' }, ['national', 'short']],
+    ['message.received', { from: '0412345678', to: null }, ['national', undefined]],
+  ] as const)('is that of our number, of %s', (type, draft, expected) => {
+    expect(numbers({ type, ...draft }, 'ours')).toEqual(expected)
+  })
+
+  test('does not touch what is an address already', () => {
+    const from = { raw: 'Bob', kind: 'alpha', e164: null } as const
+    expect(home({ from }, 'AU').from).toBe(from)
+  })
+})
