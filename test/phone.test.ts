@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { addressSchema } from '../lib/event.ts'
-import { address } from '../lib/phone.ts'
+import { address, type Country, countryOf, isCountry } from '../lib/phone.ts'
 
 describe('address', () => {
   test.each([
@@ -62,4 +62,50 @@ describe('address', () => {
       }),
     )
   })
+})
+
+describe('a number without its country', () => {
+  test.each<[string, Country, string]>([
+    ['0412345678', 'AU', '+61412345678'],
+    ['61412345678', 'AU', '+61412345678'],
+    ['(02) 9876 5432', 'AU', '+61298765432'],
+    // Washington, not Egypt.
+    ['2025550123', 'US', '+12025550123'],
+    // Numbers from abroad stay what they are.
+    ['442079460000', 'AU', '+442079460000'],
+    ['00442079460000', 'AU', '+442079460000'],
+    ['+442079460000', 'AU', '+442079460000'],
+  ])('%s, at home in %s, is %s', (raw, country, e164) => {
+    expect(address(raw, country)).toEqual({ raw, kind: 'e164', e164 })
+  })
+
+  test.each<[string, Country, string]>([
+    // Only valid numbers are converted: these would be possible by their lengths.
+    ['447700900123', 'AU', 'unknown'],
+    ['19881988', 'AU', 'short'],
+    ['12345', 'AU', 'short'],
+    ['0112345678', 'AU', 'national'],
+    ['ACME', 'AU', 'alpha'],
+    ['bob@example.com', 'AU', 'email'],
+  ])('%s, at home in %s, is %s', (raw, country, kind) => {
+    expect(address(raw, country)).toEqual({ raw, kind, e164: null })
+  })
+
+  test('of one country is not remembered for another', () => {
+    const kinds = [undefined, 'AU', 'GB', undefined] as const
+    expect(kinds.map((country) => address('0412345678', country).e164)).toEqual([
+      null,
+      '+61412345678',
+      null,
+      null,
+    ])
+  })
+})
+
+test('the country of a number, where it has one', () => {
+  const countries = ['+61412345678', '+12025550123', '+870776123456', '12345', 'ACME'].map((raw) =>
+    countryOf(address(raw)),
+  )
+  expect(countries).toEqual(['AU', 'US', undefined, undefined, undefined])
+  expect(['AU', 'au', 'XX', '', null, 61].map(isCountry)).toEqual([true, false, false, false, false, false])
 })
