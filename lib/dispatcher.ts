@@ -14,7 +14,7 @@ import { type DispatchEndpoint, type DispatchMessage, endpointOf, eventOf } from
 import { createDispatcher as createTries, defaultGraceMs } from './outbound/dispatcher.ts'
 import { createDownloads } from './outbound/downloads.ts'
 import { createGuard } from './outbound/guard.ts'
-import { isWanted } from './outbound/select.ts'
+import { wanting } from './outbound/select.ts'
 import { createTarget, deliverToSchema, storedTarget, type Target } from './outbound/targets.ts'
 import { createWebhook } from './outbound/webhook.ts'
 import { createSignals, type Emit, type On } from './signals.ts'
@@ -164,9 +164,9 @@ export const dispatcherWith = (
   })
 
   const owed = (event: SmsEvent): Endpoint[] => {
-    const wanting = targets.filter(({ wish }) => isWanted(wish, event)).map(({ endpoint }) => endpoint)
-    const isUnwanted = wanting.length === 0 && event.type === 'message.received' && fallback !== null
-    return isUnwanted ? [unwantedEndpoint] : wanting
+    const endpoints = wanting(targets, event).map(({ endpoint }) => endpoint)
+    const isUnwanted = endpoints.length === 0 && event.type === 'message.received' && fallback !== null
+    return isUnwanted ? [unwantedEndpoint] : endpoints
   }
 
   const announce = (event: SmsEvent, endpoints: readonly Endpoint[], answer: Accepted) => {

@@ -8,6 +8,8 @@ export type HandlerContext = {
   attempt: number
   /** Aborts when the try has run out of time. */
   signal: AbortSignal
+  /** What follows the endpoint's keyword in the text; null where it has none. */
+  rest: string | null
 }
 
 /** Resolving is success; a rejection is a failed try, whatever was thrown. */
@@ -28,7 +30,7 @@ const wordsOf = (thrown: unknown): string => {
 export const tryHandler = async (
   handler: Handler,
   event: SmsEvent,
-  { attempt, timeoutMs, clock }: { attempt: number; timeoutMs: number; clock: Clock },
+  { attempt, rest, timeoutMs, clock }: Omit<HandlerContext, 'signal'> & { timeoutMs: number; clock: Clock },
 ): Promise<Outcome> => {
   const abort = new AbortController()
   let cancel = () => {}
@@ -39,7 +41,8 @@ export const tryHandler = async (
     })
   })
   // The handler gets a copy: what it does to the event must not reach the next try.
-  const called = (async () => handler(structuredClone(event), { attempt, signal: abort.signal }))().then(
+  const called = (async () =>
+    handler(structuredClone(event), { attempt, rest, signal: abort.signal }))().then(
     (): Outcome => ({ type: 'done' }),
     (thrown: unknown): Outcome => ({ type: 'error', code: 'threw', message: wordsOf(thrown) }),
   )

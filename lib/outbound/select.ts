@@ -1,5 +1,5 @@
-// Which endpoints an event is owed to: by its kind and by our number. Pure.
-import type { EventType, SmsEvent } from '../event.ts'
+// Which endpoints an event is owed to: by its kind, by our number and by the keyword it begins with. Pure.
+import { type EventType, ourSide, type SmsEvent } from '../event.ts'
 
 export type Wish = {
   /** Kinds of event; `all` for every kind. */
@@ -9,21 +9,59 @@ export type Wish = {
    * mail addresses by their letters, whatever the case.
    */
   numbers: readonly string[] | null
+  /** Words that the text begins with, whatever their case; null for any text or none. */
+  keywords: readonly string[] | null
 }
 
-export const defaultWish: Wish = { events: ['message.received'], numbers: null }
+export const defaultWish: Wish = { events: ['message.received'], numbers: null, keywords: null }
 
 const comparable = (number: string): string =>
   /[\p{L}@]/u.test(number) ? number.trim().toLowerCase() : number.replace(/\D/g, '').replace(/^00/, '')
 
-/** A status event has our number in `from`, a received one in `to`. */
-const ourNumber = (event: SmsEvent) => (event.type === 'message.received' ? event.to : event.from)
+const wordsOf = (text: string): string[] => text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean)
 
-export const isWanted = (wish: Wish, event: SmsEvent): boolean => {
-  if (wish.events !== 'all' && !wish.events.includes(event.type)) return false
-  if (wish.numbers === null) return true
-  const ours = ourNumber(event)
+const punctuation = /[.,:;!?]+$/
+
+/** What follows the keyword in a text that begins with it; null for any other text. */
+const restAfter = (keyword: string, text: string): string | null => {
+  const wanted = wordsOf(keyword)
+  const count = wanted.length
+  const [whole = '', beginning = ''] =
+    new RegExp(`^\\s*(\\S+(?:\\s+\\S+){${count - 1}})\\s*`).exec(text) ?? []
+  const isKeyword = wordsOf(beginning).join(' ').replace(punctuation, '') === wanted.join(' ')
+  return isKeyword ? text.slice(whole.length) : null
+}
+
+type Match = { keyword: string; rest: string }
+
+/** The longest of the keywords that a text begins with, and what follows it: "hello" of "Foo  hello". */
+export const keywordIn = (text: string | null, keywords: readonly string[]): Match | null => {
+  const matches = keywords.flatMap((keyword) => {
+    const rest = restAfter(keyword, text ?? '')
+    return rest === null ? [] : [{ keyword: wordsOf(keyword).join(' '), rest }]
+  })
+  return matches.sort((a, b) => b.keyword.length - a.keyword.length)[0] ?? null
+}
+
+const isForNumber = ({ numbers }: Wish, event: SmsEvent): boolean => {
+  if (numbers === null) return true
+  const ours = event[ourSide(event.type)]
   if (ours === null) return false
   const own = comparable(ours.e164 ?? ours.raw)
-  return wish.numbers.some((number) => comparable(number) === own)
+  return numbers.some((number) => comparable(number) === own)
+}
+
+/** Those who want the event. Of those who want it for its keyword, only the ones with the longest. */
+export const wanting = <Wishing extends { wish: Wish }>(
+  all: readonly Wishing[],
+  event: SmsEvent,
+): Wishing[] => {
+  const candidates = all
+    .filter(({ wish }) => wish.events === 'all' || wish.events.includes(event.type))
+    .filter(({ wish }) => isForNumber(wish, event))
+    .map((one) => ({ one, match: one.wish.keywords && keywordIn(event.text, one.wish.keywords) }))
+  const longest = Math.max(...candidates.map(({ match }) => match?.keyword.length ?? 0))
+  return candidates
+    .filter(({ one, match }) => one.wish.keywords === null || match?.keyword.length === longest)
+    .map(({ one }) => one)
 }

@@ -9,7 +9,7 @@ import type { Format, OutboundRequest } from '../gateway.ts'
 import { policies } from '../policies.ts'
 import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
 import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
-import { defaultWish, type Wish } from './select.ts'
+import { defaultWish, keywordIn, type Wish } from './select.ts'
 import type { Webhook } from './webhook.ts'
 
 /** Deliveries to one endpoint that may be in work at once, unless it says otherwise. */
@@ -40,6 +40,11 @@ export const deliverToSchema = z
       .optional(),
     /** Only events of these numbers of ours. Default: any. */
     numbers: list(z.string().min(1)).describe('one of your numbers, or a list of them').optional(),
+    /**
+     * Only messages that begin with this word or these words, whatever the case. Of several endpoints with one,
+     * those with the longest get the message, whole; a handler gets what follows as `rest`. Default: any.
+     */
+    keyword: list(z.string().regex(/\S/)).describe("a word such as 'foo', or a list of words").optional(),
     /** How it is tried: a schedule's name, or what differs from the default. */
     policy: z
       .union([z.string(), policySchema.partial()])
@@ -159,6 +164,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   const wish: Wish = {
     events: entry.events ?? defaultWish.events,
     numbers: entry.numbers === undefined ? null : many(entry.numbers),
+    keywords: entry.keyword === undefined ? null : many(entry.keyword),
   }
   const shared = {
     endpoint,
@@ -179,10 +185,11 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   return {
     ...shared,
     policy,
-    attempt: async (event, n) =>
-      handler
-        ? tryHandler(handler, event, { attempt: n, timeoutMs: policy.timeoutMs, clock: tools.clock })
-        : { type: 'done' },
+    attempt: async (event, n) => {
+      if (!handler) return { type: 'done' }
+      const rest = keywordIn(event.text, wish.keywords ?? [])?.rest ?? null
+      return tryHandler(handler, event, { attempt: n, rest, timeoutMs: policy.timeoutMs, clock: tools.clock })
+    },
   }
 }
 

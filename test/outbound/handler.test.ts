@@ -5,7 +5,7 @@ import { smsEvent } from '../support/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 
 const call = (handler: Parameters<typeof tryHandler>[0], event = smsEvent()) =>
-  tryHandler(handler, event, { attempt: 3, timeoutMs: 1000, clock: manualClock() })
+  tryHandler(handler, event, { attempt: 3, rest: null, timeoutMs: 1000, clock: manualClock() })
 
 const throwing = (thrown: unknown) => () => {
   throw thrown
@@ -83,7 +83,7 @@ test('out of time it is told so, and what it does later is ignored', async () =>
       throw new Error('too late')
     },
     smsEvent(),
-    { attempt: 1, timeoutMs: 1000, clock },
+    { attempt: 1, rest: null, timeoutMs: 1000, clock },
   )
   await clock.advance(999)
   expect(signal?.aborted).toBe(false)
@@ -102,6 +102,7 @@ test('in time it leaves no timer behind and its signal alone', async () => {
   let signal: AbortSignal | undefined
   await tryHandler((_event, context) => (signal = context.signal), smsEvent(), {
     attempt: 1,
+    rest: null,
     timeoutMs: 1000,
     clock,
   })

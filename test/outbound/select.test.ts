@@ -1,10 +1,11 @@
 // Which endpoints want an event.
 import type { EventType, SmsEvent } from '../../lib/event.ts'
-import { defaultWish, isWanted, type Wish } from '../../lib/outbound/select.ts'
+import { defaultWish, keywordIn, type Wish, wanting } from '../../lib/outbound/select.ts'
 import { address } from '../../lib/phone.ts'
 import { smsEvent } from '../support/events.ts'
 
 const wish = (fields: Partial<Wish>): Wish => ({ ...defaultWish, ...fields })
+const isWanted = (one: Wish, event: SmsEvent): boolean => wanting([{ wish: one }], event).length === 1
 const receivedAt = (ours: string): SmsEvent => smsEvent({ to: address(ours), from: address('+61400000000') })
 
 describe('kinds', () => {
@@ -63,5 +64,61 @@ describe('numbers of ours', () => {
   test('an event that does not say which number is not of it', () => {
     expect(isWanted(wish({ numbers: ['+61298765432'] }), smsEvent({ to: null }))).toBe(false)
     expect(isWanted(wish({}), smsEvent({ to: null }))).toBe(true)
+  })
+})
+
+describe('keywords', () => {
+  test.each<[string, string, string | null]>([
+    ['foo', 'Foo  hello', 'hello'],
+    ['FOO', ' \n foo\thello  world ', 'hello  world '],
+    ['foo', 'foo', ''],
+    ['foo', 'Foo: hello', 'hello'],
+    ['foo', 'Foo!', ''],
+    ['foo', 'food', null],
+    ['foo', 'hello foo', null],
+    ['foo', '', null],
+    ['foo bar', 'Foo   BAR baz', 'baz'],
+    ['foo bar', 'foo', null],
+    ['stra\u00dfe', 'STRA\u00dfE 7', '7'],
+    ['1204', '1204 yes', 'yes'],
+    ['.*', 'anything', null],
+    ['foo', '\uff26\uff2f\uff2f hello', 'hello'],
+  ])('%j in %j leaves %j', (keyword, text, rest) => {
+    expect(keywordIn(text, [keyword])?.rest ?? null).toBe(rest)
+  })
+
+  test('the longest is the one, wherever it stands in the list', () => {
+    for (const keywords of [
+      ['foo', 'foo bar'],
+      ['foo bar', 'foo'],
+    ])
+      expect(keywordIn('foo bar baz', keywords)).toEqual({ keyword: 'foo bar', rest: 'baz' })
+    expect(keywordIn('hello', ['foo'])).toBeNull()
+    expect(keywordIn(null, ['foo'])).toBeNull()
+  })
+
+  test('of several endpoints those with the longest get it, and all who want any text', () => {
+    const endpoints = Object.entries({
+      foo: ['foo'],
+      'foo bar': ['foo bar', 'x'],
+      'also foo bar': ['FOO  BAR'],
+      other: ['bar'],
+      any: null,
+    }).map(([id, keywords]) => ({ id, wish: wish({ keywords }) }))
+    const idsFor = (text: string | null) => wanting(endpoints, smsEvent({ text })).map(({ id }) => id)
+    expect(idsFor('Foo bar baz')).toEqual(['foo bar', 'also foo bar', 'any'])
+    expect(idsFor('Foo baz')).toEqual(['foo', 'any'])
+    expect(idsFor('Hello')).toEqual(['any'])
+    expect(idsFor(null)).toEqual(['any'])
+  })
+
+  test('an endpoint that does not want the event has no say in it', () => {
+    const long = { wish: wish({ keywords: ['foo bar'], numbers: ['1204'] }) }
+    const short = { wish: wish({ keywords: ['foo'] }) }
+    expect(wanting([long, short], smsEvent({ text: 'foo bar' }))).toEqual([short])
+  })
+
+  test('a text of nothing but spaces costs nothing', () => {
+    expect(keywordIn(' '.repeat(1_000_000), ['foo bar'])).toBeNull()
   })
 })

@@ -120,6 +120,18 @@ describe('policies', () => {
 })
 
 describe('a handler', () => {
+  test.each<[DeliverTo['keyword'], string, string | null]>([
+    ['foo', 'Foo  hello', 'hello'],
+    [['foo', 'foo bar'], 'foo bar baz', 'baz'],
+    ['foo', 'hello', null],
+    [undefined, 'Foo hello', null],
+  ])('with the keyword %j is told what follows it in %j: %j', async (keyword, text, rest) => {
+    const seen: unknown[] = []
+    const handler: DeliverTo['handler'] = (event, context) => void seen.push(event.text, context.rest)
+    await making().target({ handler, keyword }).attempt(smsEvent({ text }), 1)
+    expect(seen).toEqual([text, rest])
+  })
+
   test('is called with the event and the number of the try', async () => {
     const seen: unknown[] = []
     const { target } = making()
