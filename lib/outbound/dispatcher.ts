@@ -1,6 +1,5 @@
 // Carries out what is decided: claims due deliveries, has each tried within its limits, waits or parks,
 // and drains on close. What is written after a try lives in outcomes.ts.
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { type Attempt, type Endpoint, type NewMail, unwantedEndpoint } from '../delivery.ts'
 import type { Claim, Engine } from '../engine.ts'
@@ -184,10 +183,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
   const claimAll = async (): Promise<void> => {
     isClaiming = true
     try {
-      for (;;) {
-        // Slots come free many in a turn of the event loop, and one claim for all of them costs little more.
-        await turn()
-        if (!isClaimWanted || !mayClaim()) return
+      while (isClaimWanted && mayClaim()) {
         isClaimWanted = false
         const { limit, room } = slots.free()
         if (limit <= 0) return
