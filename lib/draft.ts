@@ -6,15 +6,19 @@ import { ourSide } from './event.ts'
 import { intentOf } from './intent.ts'
 import { address, type Country, countryOf } from './phone.ts'
 
+type Lenient<Fields> = { [Name in keyof Fields]?: Fields[Name] | undefined }
+
 /** What is left out is empty; `type` is `message.received` and `intent` is read from the text. */
-export type Draft = Pick<EventDraft, 'identity'> &
-  Partial<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occurredAt'>> & {
-    /** As it came, or read already. */
-    from?: Address | string | null | undefined
-    to?: Address | string | null | undefined
-    /** An ISO 8601 text in UTC, or a Date. One that makes no sense is null. */
-    occurredAt?: Date | string | null | undefined
-  }
+export type Draft = Lenient<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occurredAt' | 'notes'>> & {
+  /** The sender's own id of the event, the same when it is sent again. Without one it is refused. */
+  identity: string | null | undefined
+  /** As it came, or read already. */
+  from?: Address | string | null | undefined
+  to?: Address | string | null | undefined
+  /** An ISO 8601 text in UTC, or a Date. One that makes no sense is null. */
+  occurredAt?: Date | string | null | undefined
+  notes?: readonly string[] | undefined
+}
 
 /** The country of numbers that came without its code; `ours`: that of our own number in the same message. */
 export type HomeCountry = Country | 'ours'
@@ -55,7 +59,7 @@ export const completed = (draft: Draft, country?: HomeCountry): EventDraft => {
     messageId: draft.messageId ?? null,
     reason: draft.reason ?? null,
     occurredAt: isoOf(occurredAt),
-    notes: draft.notes ?? [],
+    notes: [...(draft.notes ?? [])],
     raw: draft.raw ?? null,
   }
 }

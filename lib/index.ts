@@ -6,6 +6,7 @@ export { defineGateway, type GatewayDefinition, type GatewayOptions } from './de
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
 export type { Attempt, Delivery, Endpoint, Mail, MailOutcome, Outcome, Policy, Reason } from './delivery.ts'
 export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
+export type { Draft, HomeCountry } from './draft.ts'
 export type { Engine, EngineContext } from './engine.ts'
 export { sqlite } from './engines/sqlite.ts'
 export {
@@ -15,6 +16,7 @@ export {
   errorCodes,
   OptionsError,
   PayloadError,
+  RegistrationError,
   VerificationError,
 } from './errors.ts'
 export type { Address, EventType, Media, SmsEvent } from './event.ts'
@@ -28,5 +30,25 @@ export { consoleLogger, type Logger } from './logger.ts'
 export type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
 export type { Handler, HandlerContext } from './outbound/handler.ts'
 export type { Recipients } from './recipients.ts'
+export {
+  type HttpSmsEvent,
+  type HttpSmsWebhook,
+  type HttpSmsWebhooks,
+  type HttpSmsWebhooksOptions,
+  httpSmsWebhooks,
+  type NewHttpSmsWebhook,
+  type WantedHttpSmsWebhook,
+} from './registration/http-sms-webhooks.ts'
+export type { Ensured } from './registration/remote.ts'
+export {
+  type NewSmsGateWebhook,
+  type SmsGateEvent,
+  type SmsGateWebhook,
+  type SmsGateWebhooks,
+  type SmsGateWebhooksOptions,
+  smsGateWebhooks,
+  type WantedSmsGateWebhooks,
+} from './registration/sms-gate-webhooks.ts'
 export type { Signals } from './signals.ts'
+export { type JwtOptions, type MacOptions, verifyFresh, verifyJwt, verifyMac } from './signature.ts'
 export { type Smshook, type SmshookOptions, smshook } from './smshook.ts'

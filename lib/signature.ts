@@ -49,19 +49,19 @@ export const signMac = (secret: string, options: Omit<MacOptions, 'secrets'>): s
 
 const spelling = { hex: /^(?:[0-9a-f]{2})+$/i, base64: /^[A-Za-z0-9+/]+={0,2}$/ }
 
-/** Throws a VerificationError that says what is wrong with the signature, but nothing of the secrets. */
-export const verifyMac = (signature: string | undefined, options: MacOptions): void => {
+/** Throws a VerificationError that says what is wrong with a signature, as its header gives it, but nothing of the secrets. */
+export const verifyMac = (given: string | readonly string[] | undefined, options: MacOptions): void => {
   const { secrets, encoding = 'hex' } = options
-  if (signature === undefined || signature === '')
-    throw new VerificationError('signature-missing', 'the request carries no signature')
+  const signature = [given ?? ''].flat().join()
+  if (signature === '') throw new VerificationError('signature-missing', 'the request carries no signature')
   // An empty secret is one that anybody knows.
   const macs = secrets.filter((secret) => secret !== '').map((secret) => macOf(secret, options))
-  const given = Buffer.from(signature, encoding)
-  const size = macs[0]?.length ?? given.length
-  if (!spelling[encoding].test(signature) || given.length !== size)
+  const bytes = Buffer.from(signature, encoding)
+  const size = macs[0]?.length ?? bytes.length
+  if (!spelling[encoding].test(signature) || bytes.length !== size)
     throw new VerificationError('signature-malformed', `the signature is not ${size} bytes in ${encoding}`)
   // All are compared always, so that the time does not tell which one it was.
-  const matches = macs.map((mac) => timingSafeEqual(mac, given))
+  const matches = macs.map((mac) => timingSafeEqual(mac, bytes))
   if (!matches.includes(true))
     throw new VerificationError(
       'signature-mismatch',

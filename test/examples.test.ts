@@ -1,5 +1,6 @@
 // The examples do what they say, started as the README says.
 import { execFile } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -198,6 +199,32 @@ test(
         delivery: { endpoint: { id: 'florist', guarded: true, mailTo: ['owner@florist.example.com'] } },
       },
     ])
+  },
+  waitMs,
+)
+
+test(
+  'the gateway of one\u2019s own takes what is signed as Twilio signs, and nothing else',
+  async () => {
+    const port = await freePort()
+    const env = { TWILIO_AUTH_TOKEN: 'sesame', PORT: port }
+    const app = startExample('own-gateway.ts', { env })
+    const fields = { To: '+61298765432', Body: "It's me \u2615", MessageSid: 'SM1', From: '+61412345678' }
+    const signed = `https://app.example.com/sms/twilioBody${fields.Body}From${fields.From}MessageSidSM1To${fields.To}`
+    const signature = createHmac('sha1', 'sesame').update(signed).digest('base64')
+    const incoming = (sent: object, headers = {}) =>
+      fetch(`http://127.0.0.1:${port}/sms/twilio`, {
+        method: 'POST',
+        headers,
+        body: new URLSearchParams({ ...sent }),
+      })
+    expect(await firstStatus(() => incoming(fields, { 'x-twilio-signature': signature }))).toBe(200)
+    await app.says(/\+61412345678 says: It's me \u2615/)
+    expect((await incoming(fields)).status).toBe(401)
+    expect((await incoming({ ...fields, Body: 'x' }, { 'x-twilio-signature': signature })).status).toBe(401)
+    app.kill('SIGTERM')
+    await app.ended
+    expect(app.output).not.toContain('sesame')
   },
   waitMs,
 )
