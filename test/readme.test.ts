@@ -29,6 +29,14 @@ describe('README', () => {
     expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(15)
   })
 
+  test('the gateway of one\u2019s own is the example', () => {
+    const example = readFileSync(join(root, 'examples/own-gateway.ts'), 'utf8')
+    const gateway = example.slice(0, example.indexOf('\nconst sms = '))
+    expect(readme).toContain(`\`\`\`ts\n${gateway.trimEnd()}\n\`\`\``)
+    const page = readme.slice(readme.indexOf('### Your own gateway'), readme.indexOf('### Registering'))
+    expect(page.split('\n').length).toBeLessThanOrEqual(60)
+  })
+
   test('the table of errors is the one of the code', () => {
     const rows = Object.entries(errorCodes).map(
       ([code, [who, meaning]]) => `| \`${code}\` | ${who} | ${meaning} |`,
