@@ -14,6 +14,8 @@ export type GatewayRequest = {
   /** Names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>
   query: URLSearchParams
+  /** The query as it came, with its `?`, for what is signed over the URL; empty when there is none. */
+  search: string
   /** The body as it came; null when an earlier parser ate it. */
   bytes: Buffer | null
   /** The body as a form. Throws a PayloadError. */

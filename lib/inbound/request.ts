@@ -41,6 +41,7 @@ export const gatewayRequest = (
     receivedAt,
     headers,
     query: search === '' ? noQuery : new URLSearchParams(search),
+    search,
     bytes,
     form: () => {
       form ??= bytes ? decodeForm(bytes, headers['content-type']) : formOf(parsed)
