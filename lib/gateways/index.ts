@@ -2,13 +2,22 @@
 // Below it nobody knows a gateway by name.
 import type { Policy } from '../delivery.ts'
 import type { Format } from '../gateway.ts'
+import { httpSms, httpSmsCurrent, httpSmsFormat } from './http-sms.ts'
 import { urlNetworks, urlNetworksFormat } from './url-networks.ts'
 
-export const gateways = { urlNetworks } as const
+export const gateways = { urlNetworks, httpSms } as const
 
-export const formats = { urlNetworks: urlNetworksFormat } as const satisfies Record<string, Format>
+export const formats = {
+  urlNetworks: urlNetworksFormat,
+  httpSms: httpSmsFormat,
+} as const satisfies Record<string, Format>
 
 /** What each gateway's documentation says; `...Current` is what its source does where that differs. */
-export const policies = { urlNetworks: urlNetworksFormat.policy } as const satisfies Record<string, Policy>
+export const policies = {
+  urlNetworks: urlNetworksFormat.policy,
+  httpSms: httpSmsFormat.policy,
+  httpSmsCurrent,
+} as const satisfies Record<string, Policy>
 
+export type { HttpSmsOptions } from './http-sms.ts'
 export type { UrlNetworksOptions } from './url-networks.ts'

@@ -12,6 +12,17 @@ const root = join(import.meta.dirname, '../fixtures')
 /** The folder of a gateway, and the kinds of event that it can report. */
 const reported: Record<keyof typeof gateways, readonly EventType[]> = {
   urlNetworks: ['message.received'],
+  httpSms: [
+    'message.received',
+    'message.sent',
+    'message.delivered',
+    'message.failed',
+    'message.expired',
+    'call.missed',
+    'device.offline',
+    'device.online',
+    'unknown',
+  ],
 }
 
 const folderOf = (kind: string) => kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
