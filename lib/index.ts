@@ -25,6 +25,7 @@ export { createMailer, type Mailer, type MailerOptions } from './fallback/mailer
 export { type DeliverTo, policies } from './formats.ts'
 export type { Form, Format, Gateway, GatewayRequest } from './gateway.ts'
 export { type HttpSmsOptions, httpSms } from './gateways/http-sms.ts'
+export { type SmsGateOptions, smsGate } from './gateways/sms-gate.ts'
 export { type UrlNetworksOptions, urlNetworks } from './gateways/url-networks.ts'
 export { createRouter, type Router, type RouterOptions } from './inbound/router.ts'
 export { consoleLogger, type Logger } from './logger.ts'

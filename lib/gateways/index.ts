@@ -3,21 +3,26 @@
 import type { Policy } from '../delivery.ts'
 import type { Format } from '../gateway.ts'
 import { httpSms, httpSmsCurrent, httpSmsFormat } from './http-sms.ts'
+import { smsGate, smsGateCurrent, smsGateFormat } from './sms-gate.ts'
 import { urlNetworks, urlNetworksFormat } from './url-networks.ts'
 
-export const gateways = { urlNetworks, httpSms } as const
+export const gateways = { urlNetworks, smsGate, httpSms } as const
 
 export const formats = {
   urlNetworks: urlNetworksFormat,
+  smsGate: smsGateFormat,
   httpSms: httpSmsFormat,
 } as const satisfies Record<string, Format>
 
 /** What each gateway's documentation says; `...Current` is what its source does where that differs. */
 export const policies = {
   urlNetworks: urlNetworksFormat.policy,
+  smsGate: smsGateFormat.policy,
+  smsGateCurrent,
   httpSms: httpSmsFormat.policy,
   httpSmsCurrent,
 } as const satisfies Record<string, Policy>
 
 export type { HttpSmsOptions } from './http-sms.ts'
+export type { SmsGateOptions } from './sms-gate.ts'
 export type { UrlNetworksOptions } from './url-networks.ts'

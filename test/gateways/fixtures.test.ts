@@ -12,6 +12,15 @@ const root = join(import.meta.dirname, '../fixtures')
 /** The folder of a gateway, and the kinds of event that it can report. */
 const reported: Record<keyof typeof gateways, readonly EventType[]> = {
   urlNetworks: ['message.received'],
+  smsGate: [
+    'message.received',
+    'message.sent',
+    'message.delivered',
+    'message.failed',
+    'device.online',
+    'device.ping',
+    'unknown',
+  ],
   httpSms: [
     'message.received',
     'message.sent',
