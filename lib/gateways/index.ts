@@ -2,15 +2,18 @@
 // Below it nobody knows a gateway by name.
 import type { Policy } from '../delivery.ts'
 import type { Format } from '../gateway.ts'
+import { gatewayApi, gatewayApiFormat, gatewayApiMessagingFormat } from './gateway-api.ts'
 import { httpSms, httpSmsCurrent, httpSmsFormat } from './http-sms.ts'
 import { smsGate, smsGateCurrent, smsGateFormat } from './sms-gate.ts'
 import { urlNetworks, urlNetworksFormat } from './url-networks.ts'
 
-export const gateways = { urlNetworks, smsGate, httpSms } as const
+export const gateways = { urlNetworks, smsGate, gatewayApi, httpSms } as const
 
 export const formats = {
   urlNetworks: urlNetworksFormat,
   smsGate: smsGateFormat,
+  gatewayApi: gatewayApiFormat,
+  gatewayApiMessaging: gatewayApiMessagingFormat,
   httpSms: httpSmsFormat,
 } as const satisfies Record<string, Format>
 
@@ -19,10 +22,12 @@ export const policies = {
   urlNetworks: urlNetworksFormat.policy,
   smsGate: smsGateFormat.policy,
   smsGateCurrent,
+  gatewayApi: gatewayApiFormat.policy,
   httpSms: httpSmsFormat.policy,
   httpSmsCurrent,
 } as const satisfies Record<string, Policy>
 
+export type { GatewayApiOptions } from './gateway-api.ts'
 export type { HttpSmsOptions } from './http-sms.ts'
 export type { SmsGateOptions } from './sms-gate.ts'
 export type { UrlNetworksOptions } from './url-networks.ts'

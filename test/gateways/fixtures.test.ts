@@ -21,6 +21,14 @@ const reported: Record<keyof typeof gateways, readonly EventType[]> = {
     'device.ping',
     'unknown',
   ],
+  gatewayApi: [
+    'message.received',
+    'message.sent',
+    'message.delivered',
+    'message.failed',
+    'message.expired',
+    'unknown',
+  ],
   httpSms: [
     'message.received',
     'message.sent',
