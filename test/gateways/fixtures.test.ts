@@ -40,6 +40,15 @@ const reported: Record<keyof typeof gateways, readonly EventType[]> = {
     'device.online',
     'unknown',
   ],
+  smsPortal: [
+    'message.received',
+    'message.sent',
+    'message.delivered',
+    'message.failed',
+    'message.expired',
+    'link.clicked',
+    'unknown',
+  ],
 }
 
 const folderOf = (kind: string) => kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
