@@ -37,10 +37,7 @@ export type Enclosed = {
   links: { url: string; fault: FetchFault | null }[]
 }
 
-/**
- * Bytes of all files in one mail. Base64 makes 13.7 MB of them, and mail servers commonly take 20 to 25 MB;
- * some take no more than 15.
- */
+/** Bytes of all files in one mail. Base64 makes 14 MB of them; mail servers commonly take 20 to 25 MB. */
 export const mostAttachedBytes = 10 * 1024 * 1024
 
 const nothing = (): Enclosed => ({ attachments: [], leftOut: [], unreadable: [], links: [] })

@@ -19,7 +19,7 @@ export type Downloads = {
   close(): Promise<void>
 }
 
-/** One deadline for all files of a mail. Our choice: half of the lease that the mail is held under. */
+/** One deadline for all files of a mail. Our choice: 10 MB at 3 Mbit/s. */
 const deadlineMs = 30_000
 /** Each may hold as many bytes in memory as still fit. */
 const mostAtOnce = 3
