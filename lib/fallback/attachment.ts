@@ -43,7 +43,7 @@ export const mostAttachedBytes = 10 * 1024 * 1024
 const nothing = (): Enclosed => ({ attachments: [], leftOut: [], unreadable: [], links: [] })
 
 /** What an address calls its file. */
-const lastPart = (url: string): string | null => {
+const lastPart = (url: string): string => {
   const part = URL.canParse(url) ? new URL(url).pathname.split('/').at(-1)! : ''
   try {
     return decodeURIComponent(part)
@@ -79,7 +79,7 @@ export const enclose = async (
     const declared = fetched && isUnsaid(file.contentType) ? fetched.type : file.contentType
     const type = await typeOf(content, declared)
     if (type === unknownType && isLayout(declared)) return null
-    const name = fileName(file.name ?? (fetched ? lastPart(fetched.url) : null), type, n)
+    const name = fileName(file.name || (fetched ? lastPart(fetched.url) : null), type, n)
     if (content.length > leftBytes) return name
     leftBytes -= content.length
     to.attachments.push({
