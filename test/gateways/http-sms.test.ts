@@ -192,9 +192,9 @@ describe('a body that a parser has read', () => {
   })
 })
 
-const encrypt = (text: string, password: string, iv: Buffer) => {
+const encrypt = (text: string | Buffer, password: string, iv: Buffer) => {
   const cipher = createCipheriv('aes-256-cfb', createHash('sha256').update(password).digest(), iv)
-  return Buffer.concat([iv, cipher.update(text), cipher.final()]).toString('base64')
+  return Buffer.concat([iv, cipher.update(Buffer.from(text as string)), cipher.final()]).toString('base64')
 }
 
 describe('encrypted texts', () => {
@@ -236,6 +236,16 @@ describe('encrypted texts', () => {
     ['base64 for URLs', '_-8AAAAAAAAAAAAAAAAAAA==', { encrypted: true }],
   ])('%s', (_what, content, expected) => {
     expect(read({ password: 'correct horse' }, content)).toMatchObject(expected)
+  })
+
+  test.each([
+    ['no UTF-8', Buffer.from('Hi \xff', 'latin1')],
+    ['half a character', Buffer.from('🌹').subarray(0, 3)],
+    ['a control character', 'Hi \u0002'],
+    ['a deletion', 'Hi \u007f'],
+  ])('what comes out as %s was encrypted with another password', (_what, plain) => {
+    const content = encrypt(plain, 'x', Buffer.alloc(16, 7))
+    expect(read({ password: 'x' }, content)).toMatchObject({ text: content, encrypted: true, notes: [] })
   })
 
   test('another password does not read a text of some length, nor do spaces count for nothing', () => {
