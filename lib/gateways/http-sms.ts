@@ -76,9 +76,8 @@ const unlikely = /[\x01-\x08\x0b\x0e-\x1f\x7f]/
  * for twelve (measured), so that a very short text may come out as nonsense.
  */
 const decrypted = (content: string, password: string): string | null => {
-  if (!/^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(content)) return null
   const bytes = Buffer.from(content, 'base64')
-  if (bytes.length < 16) return null
+  if (bytes.length < 16 || !/^[A-Za-z0-9+/]+={0,2}$/.test(content.replace(/\s+/g, ''))) return null
   const decipher = createDecipheriv('aes-256-cfb', hash('sha256', password, 'buffer'), bytes.subarray(0, 16))
   const plain = Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()])
   const text = plain.toString()
