@@ -149,6 +149,10 @@ describe('a secret for each device', () => {
     for (const deviceId of ['phone-1', '__proto__', 7, '', ' ', null, undefined, {}, ['phone-1']])
       await verdict({ secret: ask }, headersOf(), post({ deviceId }))
     expect(asked).toEqual(['phone-1', '__proto__', '7'])
+    const unreadable = { name: 'PayloadError', code: 'body-unreadable' }
+    await expect(smsGate({ secret: ask }).verify(requestOf(headersOf(), '{'))).rejects.toMatchObject(
+      unreadable,
+    )
   })
 
   const broken = (): never => {
