@@ -82,7 +82,7 @@ const attachmentOf = (item: unknown): Media => {
   }
 }
 
-/** A subject is often the text once more; where it says something else, it goes in front. */
+/** The subject goes in front of the text, unless it says the same. */
 const readMms = ({ subject: title, body, attachments }: Fields): Content => {
   const [subject, text] = [textOf(title), textOf(body)]
   const both = subject && text && subject !== text ? `${subject}\n\n${text}` : null
