@@ -31,7 +31,8 @@ const aliases = {
 } as const satisfies Record<string, readonly string[]>
 
 type FieldName = keyof typeof aliases
-const fieldNames = Object.keys(aliases) as FieldName[]
+const templateName = z.string().min(1).describe('the name in your template').optional()
+const namesShape = Object.fromEntries(Object.keys(aliases).map((name) => [name, templateName]))
 
 /** Neither the headers nor the spelling are documented; the defaults are our choice. */
 const signatureSchema = z
@@ -45,6 +46,7 @@ const signatureSchema = z
   })
   .describe("an object such as { url: 'https://app.example.com/sms/portal' }")
 
+const home = 'Africa/Johannesburg'
 const ownShape = {
   /** How it signs; the secret wants it. Default: none. */
   signature: signatureSchema.optional(),
@@ -53,14 +55,11 @@ const ownShape = {
    * has a `link` is a click. Default: the documented names, which go on to count beside yours.
    */
   fields: z
-    .partialRecord(z.enum(fieldNames), z.string().min(1).optional())
+    .strictObject(namesShape as Record<FieldName, typeof templateName>)
     .describe("an object such as { text: 'msg', link: 'clickedUrl' }")
     .optional(),
   /** The IANA zone of V1's times, which say none. Default: `Africa/Johannesburg`, our choice. */
-  zone: z
-    .string()
-    .refine(isZone, "write an IANA time zone such as 'Africa/Johannesburg'")
-    .default('Africa/Johannesburg'),
+  zone: z.string().refine(isZone, `write an IANA time zone such as '${home}'`).default(home),
 }
 const schema = z.strictObject({ ...gatewayShape, secret: secretSchema, ...ownShape }).describe('{ token }')
 type OwnOptions = z.ZodObject<typeof ownShape>

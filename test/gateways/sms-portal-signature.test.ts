@@ -160,8 +160,16 @@ describe('options of smsPortal', () => {
       { token: 'x', zone: 'Joburg' },
       /`zone` is "Joburg"; write an IANA time zone such as/,
     ],
-    ['a field that is none', { token: 'x', fields: { txt: 'msg' } }, /`fields\.txt`|`fields`/],
-    ['a list of names', { token: 'x', fields: { text: ['a'] } }, /`fields.text` is a list of 1/],
+    [
+      'a field that is none',
+      { token: 'x', fields: { txt: 'msg' } },
+      /`fields.txt` is not an option; did you mean `text`/,
+    ],
+    [
+      'a list of names',
+      { token: 'x', fields: { text: ['a'] } },
+      /`fields.text` is a list of 1; write the name in your template/,
+    ],
   ])('%s', (_what, options, message) => {
     const create = () => smsPortal(options as SmsPortalOptions)
     expect(create).toThrow(
