@@ -120,7 +120,7 @@ const addressOf = (value: unknown): Address | string | null => {
 
 const receivedDraft = (body: Fields): Draft => {
   const { id, msisdn, receiver, message, senttime, sender } = body
-  // Beyond that several ids are one number, and no message must pass for a repeat of another.
+  // Past the safe integers several ids are one number, and no message must pass for a repeat of another.
   const isExact = typeof id !== 'number' || Number.isSafeInteger(id)
   return {
     identity: isExact ? (wordOf(id) ?? '') : hash('sha256', JSON.stringify(body)),
