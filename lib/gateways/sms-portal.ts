@@ -83,6 +83,7 @@ const verifySignature = (
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const v1Date = /^(\d{1,2})\/([a-z]{3,9})\/(\d{4}) +(\d{1,2})(:\d\d(?::\d\d)?)$/i
+const isVague = (value: unknown) => typeof value === 'number' && !Number.isSafeInteger(value)
 const two = (digits: string) => digits.padStart(2, '0')
 
 /** `1/Feb/2026 09:05:00` as `2026-02-01 09:05:00`; null for all else. */
@@ -111,10 +112,11 @@ const createReader = ({ fields = {}, zone }: Pick<z.output<OwnOptions>, 'fields'
         .flatMap(namesOf)
         .reduce<string | null>((found, name) => found ?? read(values.get(name), name), null)
     return {
-      /** As it came; an empty one only where there is no other. */
+      // As it came; an empty one only where there is no other.
       text: (...wanted: FieldName[]) =>
         first(wanted, (value) => textOf(value) || null) ?? first(wanted, textOf),
-      word: (...wanted: FieldName[]) => first(wanted, wordOf),
+      // A number beyond 2^53 may have been another one, and no message must pass for a repeat of another.
+      word: (...wanted: FieldName[]) => first(wanted, (value) => (isVague(value) ? null : wordOf(value))),
       instant: (...wanted: FieldName[]) => first(wanted, instantOf),
       isIncoming: ['incomingid', 'incomingdata'].some((name) => wordOf(values.get(name)) !== null),
     }
@@ -186,10 +188,10 @@ const draftOf = (reading: Reading): Draft => {
 }
 
 /** A plus that was not percent-encoded is a space by the rules of forms and queries. */
+const plusOf = (one: Draft['from']) =>
+  typeof one === 'string' ? one.replace(/^ (?=[1-9]\d{6,14}$)/, '+') : one
 const repaired = (draft: Draft, readingNotes: readonly string[]): Draft => {
-  const [from, to] = [draft.from, draft.to].map((one) =>
-    typeof one === 'string' ? one.replace(/^ (?=[1-9]\d{6,14}$)/, '+') : one,
-  )
+  const [from, to] = [plusOf(draft.from), plusOf(draft.to)]
   const plus = from === draft.from && to === draft.to ? [] : ['plus']
   return { ...draft, from, to, notes: [...readingNotes, ...(draft.notes ?? []), ...plus] }
 }
@@ -207,10 +209,9 @@ const bodyOf = ({ method, json, form }: GatewayRequest): Pick<Form, 'notes'> & {
 /** Takes what SMSPortal posts, or asks for with GET, in any of its three shapes. Throws an OptionsError. */
 export const smsPortal = (options: SmsPortalOptions = {}): Gateway => {
   const { signature, fields, zone, ...rest } = checkOptions(schema, options)
-  const fault = (words: string) => new OptionsError('options-invalid', words)
-  if ([rest.secret].flat().some((each) => each?.trim()) && !signature)
-    throw fault('`secret` wants `signature: { url }`, the full public URL as it is registered with SMSPortal')
-  if (signature && !('secret' in rest)) throw fault('`signature` checks nothing without a `secret`')
+  const signs = [rest.secret].flat().some((each) => each?.trim())
+  const words = '`secret` wants `signature: { url }`, the URL as it is registered, and `signature` a `secret`'
+  if (signature ? !('secret' in rest) : signs) throw new OptionsError('options-invalid', words)
   const read = createReader({ fields, zone })
   return defineGateway({
     kind: 'smsPortal',
@@ -220,11 +221,10 @@ export const smsPortal = (options: SmsPortalOptions = {}): Gateway => {
       if (signature && secrets.length > 0) verifySignature(request, secrets, signature)
     },
     parse: (request) => {
-      const body = bodyOf(request)
+      const { fields: said, notes } = bodyOf(request)
       const query = [...request.query].filter(([name]) => name.toLowerCase() !== 'token')
-      const raw =
-        query.length === 0 ? body.fields : { ...Object.fromEntries(query), ...fieldsOf(body.fields) }
-      return { ...repaired(draftOf(read(fieldsOf(raw))), body.notes), raw }
+      const raw = query.length === 0 ? said : { ...Object.fromEntries(query), ...fieldsOf(said) }
+      return { ...repaired(draftOf(read(fieldsOf(raw))), notes), raw }
     },
   })
 }

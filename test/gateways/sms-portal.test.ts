@@ -106,6 +106,24 @@ describe('what SMSPortal says', () => {
     expect(read(fields as unknown as Record<string, string>)).toMatchObject({ type, text })
   })
 
+  test('an id beyond what JSON numbers can tell apart is not taken for one', () => {
+    const parse = (text: string) =>
+      smsPortal({ allowUnauthenticated: true }).parse(
+        gatewayRequest(
+          { method: 'POST', headers: {} } as never,
+          { token: null, search: '' },
+          { bytes: Buffer.from(text), parsed: undefined },
+          0,
+        ),
+      )[0]!
+    const [one, other] = ['9007199254740992', '9007199254740993'].map((id) =>
+      parse(`{"Id":${id},"Message":"Yes"}`),
+    )
+    expect(one).toMatchObject({ type: 'message.received', messageId: null, notes: ['identity:random'] })
+    expect(one!.identity).not.toBe(other!.identity)
+    expect(parse('{"Id":"9007199254740993","Message":"Yes"}').messageId).toBe('9007199254740993')
+  })
+
   test('a lost plus is restored where there was one', () => {
     const numbers = { sourcePhoneNumber: ' 61491570006', destinationPhoneNumber: ' 34567' }
     const { from, to, notes } = read({ incomingId: '1', ...numbers })
