@@ -41,6 +41,19 @@ const isoOf = (occurredAt: Draft['occurredAt']): string | null => {
   return Number.isNaN(at.getTime()) ? null : at.toISOString()
 }
 
+/** A copy in which a file's bytes, which `media` holds, are not held once more. */
+const withoutFiles = (value: unknown, files: ReadonlySet<string>): unknown => {
+  if (typeof value === 'string') return files.has(value) ? '(in media)' : value
+  if (Array.isArray(value)) return value.map((item) => withoutFiles(item, files))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withoutFiles(item, files)]))
+}
+
+const rawOf = ({ raw, media = [] }: Draft): unknown => {
+  const files = new Set(media.flatMap(({ data }) => data || []))
+  return files.size === 0 ? raw : withoutFiles(raw, files)
+}
+
 /** Throws a PayloadError when there is no identity: what cannot be told apart cannot be kept once. */
 export const completed = (draft: Draft, country?: HomeCountry): EventDraft => {
   const { identity, type = 'message.received', text = null, occurredAt } = draft
@@ -60,6 +73,6 @@ export const completed = (draft: Draft, country?: HomeCountry): EventDraft => {
     reason: draft.reason ?? null,
     occurredAt: isoOf(occurredAt),
     notes: [...(draft.notes ?? [])],
-    raw: draft.raw ?? null,
+    raw: rawOf(draft) ?? null,
   }
 }

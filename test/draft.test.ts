@@ -47,6 +47,18 @@ test.each([
   expect(home({ occurredAt }).occurredAt).toBe(expected)
 })
 
+test('the bytes of files are kept once: in the media', () => {
+  const media = [{ contentType: 'image/png', name: null, size: 3, data: 'iVBO', url: null }]
+  const raw = { payload: { attachments: [{ data: 'iVBO', name: 'iVBOx' }], size: 3, data: null } }
+  const before = structuredClone(raw)
+  expect(home({ media, raw }).raw).toEqual({
+    payload: { attachments: [{ data: '(in media)', name: 'iVBOx' }], size: 3, data: null },
+  })
+  expect(raw).toEqual(before)
+  const empty = { ...media[0]!, data: '' }
+  expect(home({ media: [empty], raw: { data: '' } }).raw).toEqual({ data: '' })
+})
+
 describe('the country of numbers without its code', () => {
   const numbers = (draft: Partial<Draft>, country?: Parameters<typeof completed>[1]) => {
     const { from, to } = home(draft, country)

@@ -28,7 +28,7 @@ export const candidatesOf = (
 
 const noQuery = new URLSearchParams()
 
-/** Its body is not read before it is asked for, and the form not twice. */
+/** Its body is not read before it is asked for, and not twice. */
 export const gatewayRequest = (
   { method = '', headers }: IncomingMessage,
   { search }: Place,
@@ -36,6 +36,7 @@ export const gatewayRequest = (
   receivedAt: number,
 ): GatewayRequest => {
   let form: Form | undefined
+  let json: { value: unknown } | undefined
   return {
     method,
     receivedAt,
@@ -47,6 +48,9 @@ export const gatewayRequest = (
       form ??= bytes ? decodeForm(bytes, headers['content-type']) : formOf(parsed)
       return form
     },
-    json: () => (bytes ? decodeJson(bytes) : parsed),
+    json: () => {
+      json ??= { value: bytes ? decodeJson(bytes) : parsed }
+      return json.value
+    },
   }
 }
