@@ -68,6 +68,24 @@ export type QuarantinedRequest = {
   receivedAt: string
 }
 
+/** How long a repeat is known at least, milliseconds. */
+export const repeatMs = 7 * 24 * 60 * 60 * 1000
+
+/** What is stored before these instants (milliseconds since the Unix epoch) and owed no more is pruned. */
+export type Pruning = {
+  /** Texts, `raw`, names of files, and what servers said in answers and errors. */
+  textBefore?: number | undefined
+  /** The content and the URLs of files, and `raw`, which holds them too. */
+  mediaBefore?: number | undefined
+  /** Whole events, with all that hangs on them. */
+  eventsBefore?: number | undefined
+  /** How much one call may look at, so that others need not wait long. */
+  limit: number
+  cursor?: string | undefined
+}
+/** `pruned` counts events and requests; a cursor leads on to the rest, null is the end. */
+export type Pruned = { pruned: number; cursor: string | null }
+
 export type EngineContext = { clock: Clock; logger: Logger }
 
 /** All methods but `onDue` reject with an EngineError when the store is not available. */
@@ -112,11 +130,28 @@ export type Engine = {
   list(filter: Filter, page: { limit: number; cursor?: string | undefined }): Promise<Page>
   counts(): Promise<Counts>
 
-  /** Starts a new round of an ended delivery: due now, no tries spent, its history kept. How many it did. */
+  /**
+   * Starts a new round of an ended delivery: due now, no tries spent, its history kept. Not of one whose text
+   * was pruned. How many it did.
+   */
   replay(deliveryIds: readonly string[]): Promise<number>
   /** Ends pending deliveries without an email. How many it did. */
   cancel(deliveryIds: readonly string[]): Promise<number>
 
   /** Keeps a request that could not be parsed: once by its hash, at most 1,000 and 16 MB, oldest dropped. */
   quarantine(request: QuarantinedRequest, reason: string): Promise<void>
+
+  /**
+   * Prunes a slice of what is old. An event that is still owed to somebody keeps everything, and what is left of
+   * one says so in its notes (`pruned:text`, `pruned:media`). Requests in quarantine go with texts and events. A
+   * repeat of an event that is gone is known as one until the event is `repeatMs` old, or longer.
+   */
+  prune(wish: Pruning): Promise<Pruned>
+  /**
+   * Removes every event from or to an address, as `addressKey` compares them, with its deliveries, owed ones too,
+   * and the requests in quarantine that may hold it; nothing that can be read stays on disk. Only a keyed hash
+   * tells a repeat, which is not stored again, as long as the event would have been kept. How many events it did.
+   * Called again after it rejected, it does the rest.
+   */
+  erase(number: string): Promise<number>
 }

@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Attempt, NewMail, Next } from '../delivery.ts'
 import type { Accepted, Lease, Room } from '../engine.ts'
 import type { Owner } from './sqlite-owner.ts'
+import type { Repeats } from './sqlite-repeats.ts'
 import { type ClaimRow, type DeliveryRow, deliveryColumns } from './sqlite-rows.ts'
 
 /** When a call runs, and what it found out for the listeners. */
@@ -15,6 +16,7 @@ export type AcceptanceRow = {
   gateway: string
   identity: string
   event: string
+  hasMedia: boolean
   endpoints: { id: string; json: string }[]
   join: boolean
 }
@@ -36,9 +38,9 @@ type Settling = { tries: number; round: number; readyAt: number }
 const byUrgency = (lead: Kind) => (a: Urgency, b: Urgency) =>
   (a.isRetry ^ lead) - (b.isRetry ^ lead) || a.readyAt - b.readyAt
 
-export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
+export const deliveryCalls = (db: DatabaseSync, owner: Owner, repeats: Repeats) => {
   const insertEvent = db.prepare(`
-    INSERT INTO events (id, gateway, identity, stored_at, event) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO events (id, gateway, identity, stored_at, event, has_media) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (gateway, identity) DO NOTHING`)
   const eventSeq = db.prepare('SELECT seq FROM events WHERE gateway = ? AND identity = ?')
   const insertDelivery = db.prepare(`
@@ -94,7 +96,12 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
   const replay = db.prepare(`
     UPDATE deliveries SET state = 'pending', round = round + 1, tries = 0, interruptions = 0, due_at = ?1,
       ready_at = ?1, ended_at = NULL, reason = NULL, mail = NULL
-    WHERE seq = ?2 AND state NOT IN ('pending', 'mailing')`)
+    WHERE seq = ?2 AND state NOT IN ('pending', 'mailing')
+      AND (SELECT has_text FROM events WHERE seq = deliveries.event) = 1`)
+  const mailOf = db.prepare('SELECT mail FROM deliveries WHERE seq = ? AND mail IS NOT NULL')
+  // What no delivery refers to any more would outlive the event that it was about.
+  const dropMail = db.prepare(`
+    DELETE FROM mails WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE mail = ?1)`)
   const cancel = db.prepare(`
     UPDATE deliveries SET state = 'cancelled', trying = 0, due_at = NULL, ready_at = NULL, lease = NULL,
       ended_at = ? WHERE seq = ? AND state = 'pending'`)
@@ -125,8 +132,9 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
 
   return {
     accept(items: readonly AcceptanceRow[], turn: Turn): Accepted[] {
-      return items.map(({ id, gateway, identity, event, endpoints, join }) => {
-        const stored = insertEvent.run(id, gateway, identity, turn.now, event)
+      return items.map(({ id, gateway, identity, event, hasMedia, endpoints, join }) => {
+        if (repeats.isKnown(gateway, identity)) return 'repeat'
+        const stored = insertEvent.run(id, gateway, identity, turn.now, event, hasMedia ? 1 : 0)
         const isNew = stored.changes === 1
         if (!isNew && !join) return 'repeat'
         const seq = isNew ? stored.lastInsertRowid : (eventSeq.get(gateway, identity) as { seq: number }).seq
@@ -219,7 +227,12 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner) => {
     },
 
     replay(ids: readonly string[], turn: Turn): number {
-      const replayed = ids.filter((id) => replay.run(turn.now, id).changes === 1).length
+      const replayed = ids.filter((id) => {
+        const row = mailOf.get(id) as { mail: number } | undefined
+        const isReplayed = replay.run(turn.now, id).changes === 1
+        if (isReplayed && row) dropMail.run(row.mail)
+        return isReplayed
+      }).length
       if (replayed > 0) turn.isDue = true
       return replayed
     },

@@ -2,22 +2,47 @@
 // worker thread, or on the main thread where there is none.
 import type { DatabaseSync } from 'node:sqlite'
 import { deliveryCalls, type Turn } from './sqlite-deliveries.ts'
+import { eraseCalls } from './sqlite-erase.ts'
 import { type Failure, failureOf } from './sqlite-errors.ts'
 import { mailCalls } from './sqlite-mails.ts'
 import { createOwner, type Owner } from './sqlite-owner.ts'
+import { pruneCalls } from './sqlite-prune.ts'
 import { quarantineCalls } from './sqlite-quarantine.ts'
 import { readCalls } from './sqlite-reads.ts'
-import { openDatabase } from './sqlite-schema.ts'
+import { repeatsOf } from './sqlite-repeats.ts'
+import { busyMs, openDatabase } from './sqlite-schema.ts'
 
 /** A null `lockPath`: a database in memory, which has no other processes. */
 export type Place = { path: string; lockPath: string | null }
 
-const callsOf = (db: DatabaseSync, owner: Owner) => ({
-  ...deliveryCalls(db, owner),
-  ...mailCalls(db, owner),
-  ...readCalls(db),
-  ...quarantineCalls(db),
+/** How long emptying the log waits, and lets others wait, for a process that reads. */
+const logBusyMs = 50
+
+const logCalls = (db: DatabaseSync) => ({
+  /** Writes the log to the file and cuts it, for it holds what was overwritten there; false: someone reads it. */
+  emptyLog(): boolean {
+    db.exec(`PRAGMA busy_timeout = ${logBusyMs}`)
+    try {
+      const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
+      return busy === 0
+    } finally {
+      db.exec(`PRAGMA busy_timeout = ${busyMs}`)
+    }
+  },
 })
+
+const callsOf = (db: DatabaseSync, owner: Owner) => {
+  const repeats = repeatsOf(db)
+  return {
+    ...deliveryCalls(db, owner, repeats),
+    ...mailCalls(db, owner),
+    ...readCalls(db),
+    ...quarantineCalls(db),
+    ...pruneCalls(db, repeats),
+    ...eraseCalls(db, repeats),
+    ...logCalls(db),
+  }
+}
 export type Calls = ReturnType<typeof callsOf>
 export type Name = keyof Calls
 export type Input<N extends Name> = Parameters<Calls[N]>[0]
@@ -39,14 +64,19 @@ const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
 const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
 const leasing: ReadonlySet<Name> = new Set<Name>([...claims, 'renew'])
 const isLeasing = ({ name }: Call): boolean => leasing.has(name)
+const isOfLog = ({ name }: Call): boolean => name === 'emptyLog'
 
 /**
  * Calls by the transactions that they are best run in. What only leases goes first and by itself, since free
  * slots wait for it and nothing of it has to be flushed. Renewals are part of it so that no claim overtakes one
- * and takes what is still in work.
+ * and takes what is still in work. Emptying the log is in no transaction, and last.
  */
 export const transactionsOf = (calls: readonly Call[]): Call[][] =>
-  [calls.filter(isLeasing), calls.filter((call) => !isLeasing(call))].filter(({ length }) => length > 0)
+  [
+    calls.filter(isLeasing),
+    calls.filter((call) => !isLeasing(call) && !isOfLog(call)),
+    calls.filter(isOfLog),
+  ].filter(({ length }) => length > 0)
 
 export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
   const owner = createOwner(db, lockPath)
@@ -119,6 +149,11 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
         // A lease only has to outlive its process: after a power cut, none is left to honour. The next transaction
         // that is flushed takes along what this one wrote.
         setFlushed(!batch.every(isLeasing))
+        if (batch.every(isOfLog)) {
+          const reply: Reply = { answers: [], isDue: false }
+          for (const call of batch) reply.answers.push(answer(call, reply))
+          return reply
+        }
         return transact(batch, isWrite, answer)
       } catch (error) {
         const failure = failureOf(error)

@@ -2,14 +2,19 @@
 // This is its face on the main thread; the SQL lives in the worker's files beside it.
 import { closeSync, openSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Acceptance, Engine, EngineContext } from '../engine.ts'
+import { addressKey } from '../address-key.ts'
+import type { Acceptance, Engine, EngineContext, Pruned, Pruning } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
 import type { AcceptanceRow } from './sqlite-deliveries.ts'
+import { type Erased, erasingFrom } from './sqlite-erase.ts'
 import { engineErrorOf, failureOf } from './sqlite-errors.ts'
 import { createGroup, type Group } from './sqlite-group.ts'
 import { type Line, openLine, workerFile } from './sqlite-line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
 import type { Input, Name, Output, Place } from './sqlite-store.ts'
+
+/** How often a log that another process reads is asked for; each time waits for a while. */
+const logTries = 20
 
 /** How often the clock may have made something due. */
 const pollMs = 1000
@@ -45,6 +50,7 @@ const rowOf = ({ event, endpoints, join = false }: Acceptance): AcceptanceRow =>
   gateway: event.gateway,
   identity: event.identity,
   event: JSON.stringify(event),
+  hasMedia: event.media.length > 0,
   endpoints: endpoints.map((endpoint) => ({ id: endpoint.id, json: JSON.stringify(endpoint) })),
   join,
 })
@@ -69,6 +75,8 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   let closing: Promise<void> | null = null
   let opened: { line: Line; group: Group } | null = null
   let stopPolling = () => {}
+  /** Something was pruned that the log may still hold. */
+  let isLogStale = false
 
   const tell = () => {
     for (const listener of listeners) {
@@ -106,6 +114,30 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       throw new EngineError('engine-not-ready', `The database ${location} is not open yet.`)
     }
     return opened.group.call(name, input, context.clock.now(), chars)
+  }
+
+  const prune = async (wish: Pruning): Promise<Pruned> => {
+    const result = await call('prune', wish)
+    if (result.pruned > 0) isLogStale = true
+    if (result.cursor === null && isLogStale) isLogStale = !(await call('emptyLog', undefined))
+    return result
+  }
+
+  const erase = async (number: string): Promise<number> => {
+    const key = addressKey(number)
+    if (key === '') return 0
+    let erased = 0
+    for (let place: typeof erasingFrom | null = erasingFrom; place !== null; ) {
+      const slice: Erased = await call('erase', { key, place })
+      erased += slice.erased
+      place = slice.next
+    }
+    for (let left = logTries; left > 0; left -= 1) if (await call('emptyLog', undefined)) return erased
+    context?.logger.warn(
+      { database: location },
+      'another process reads the database, so that its log cannot be emptied yet; what was erased stays readable in it until then',
+    )
+    return erased
   }
 
   const close = async () => {
@@ -164,6 +196,8 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     replay: (deliveryIds) => call('replay', deliveryIds),
     cancel: (deliveryIds) => call('cancel', deliveryIds),
     quarantine: (request, reason) => call('quarantine', { request, reason }, request.body.length + 1),
+    prune,
+    erase,
   }
   return engine
 }

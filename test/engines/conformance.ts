@@ -4,9 +4,11 @@ import type { Engine } from '../../lib/engine.ts'
 import { accepting } from './conformance/accepting.ts'
 import { claiming } from './conformance/claiming.ts'
 import { ending } from './conformance/ending.ts'
+import { erasing } from './conformance/erasing.ts'
 import { leasing } from './conformance/leasing.ts'
 import { mailing } from './conformance/mailing.ts'
 import { opening } from './conformance/opening.ts'
+import { pruning } from './conformance/pruning.ts'
 import { reading } from './conformance/reading.ts'
 import { settling } from './conformance/settling.ts'
 import { waking } from './conformance/waking.ts'
@@ -26,7 +28,19 @@ export type Subject = {
 /** One promise and its proof. */
 export type Check = (promise: string, proof: (subject: Subject) => Promise<void>) => void
 
-const parts = { opening, accepting, claiming, settling, leasing, ending, mailing, waking, reading }
+const parts = {
+  opening,
+  accepting,
+  claiming,
+  settling,
+  leasing,
+  ending,
+  mailing,
+  waking,
+  reading,
+  pruning,
+  erasing,
+}
 
 /**
  * Runs the suite. `skip` names promises that this engine cannot make and says why; a promise that does not
