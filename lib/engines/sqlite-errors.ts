@@ -1,5 +1,6 @@
 // How SQLite's errors reach the caller: as plain data between threads, which would lose their codes, and then
 // as an EngineError in words.
+import { basename, dirname } from 'node:path'
 import { EngineError, errorCodes } from '../errors.ts'
 
 /** An error as it travels between threads. */
@@ -18,17 +19,48 @@ export const failureOf = (error: unknown): Failure => {
 // https://www.sqlite.org/rescode.html; the low byte of an extended code is the primary one.
 const primary = ({ errcode = 0 }: Partial<Failure>): number => errcode & 0xff
 const busy = 5
+const noMemory = 7
 const readOnly = 8
+const inOut = 10
 const corrupt = 11
 const full = 13
 const cannotOpen = 14
+const protocol = 15
 const notDatabase = 26
 
-export const isBusy = (error: unknown): boolean => primary(error as Partial<Failure>) === busy
+/** What a write meets beyond a quota, and what making the index of the log meets on a full disk. */
+const inOutForSpace = [778, 4874]
+
+const oneOf =
+  (...codes: number[]) =>
+  (error: unknown): boolean =>
+    codes.includes(primary((error ?? {}) as Partial<Failure>))
+
+export const isBusy = oneOf(busy)
+export const isFull = oneOf(full)
+export const isPerhapsFull = ({ errcode = 0 }: Partial<Failure>): boolean => inOutForSpace.includes(errcode)
+
+const isBroken = oneOf(noMemory, readOnly, inOut, corrupt, cannotOpen, protocol, notDatabase)
+/** After which a connection is not to be trusted any more. */
+export const isLoss = (failure: Failure): boolean => isBroken(failure) || isOurs(failure.code)
+/** What concerns all calls, not the one that met it. */
+export const isGrave = (error: unknown): boolean => isBusy(error) || isFull(error) || isBroken(error)
+/** After which the file has to be looked through before anything is written to it. */
+export const isDamage = (failure: Failure): boolean =>
+  oneOf(corrupt, notDatabase)(failure) || failure.code === 'engine-damaged'
 
 type Code = EngineError['code']
 const isOurs = (code: string | undefined): code is Code =>
   code?.startsWith('engine-') === true && code in errorCodes
+
+/** What to do about a damaged file, by whoever is woken at night. */
+export const damaged = (path: string, said: string): EngineError => {
+  const file = basename(path)
+  return new EngineError(
+    'engine-damaged',
+    `${path} is damaged (${said}). It is left alone: nothing is stored until it is mended or a backup is in its place, which is noticed within seconds; senders are told to try again. To save what can be read: cd '${dirname(path)}' && sqlite3 '${file}' .recover | sqlite3 mended.db && mkdir damaged && mv '${file}' damaged/ && for log in '${file}'-*; do mv "$log" damaged/; done; mv mended.db '${file}'`,
+  )
+}
 
 const words = (failure: Failure, location: string): [Code, string] => {
   const said = failure.errcode === undefined ? failure.message : `SQLite: ${failure.message}`
@@ -52,10 +84,7 @@ const words = (failure: Failure, location: string): [Code, string] => {
     case notDatabase:
       return ['engine-failed', `${location} is not an SQLite database (${said}). Give sqlite() another path.`]
     case corrupt:
-      return [
-        'engine-failed',
-        `${location} is damaged (${said}). Restore a backup, or run sqlite3's .recover on it.`,
-      ]
+      return ['engine-damaged', damaged(location, said).message]
     default:
       return ['engine-failed', `The database ${location} failed (${said}).`]
   }

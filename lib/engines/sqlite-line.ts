@@ -27,16 +27,32 @@ export const workerFile = (): URL | null => {
   }
 }
 
-const mainThread = async (place: Place): Promise<Line> => {
+const mainThread = async (place: Place, onLost: (failure: Failure) => void): Promise<Line> => {
   // Only here: importing the package loads no database, and on a Node without one it must link.
-  const { openStore, transactionsOf } = await import('./sqlite-store.ts')
+  const [{ openStore }, { transactionsOf }] = await Promise.all([
+    import('./sqlite-keeper.ts'),
+    import('./sqlite-store.ts'),
+  ])
   const store = openStore(place)
   let tell = (_reply: Reply) => {}
   let waiting: Call[] = []
+  let loss: Failure | null = null
   const runAll = () => {
     const calls = waiting
     waiting = []
-    for (const transaction of transactionsOf(calls)) tell(store.run(transaction))
+    for (const transaction of transactionsOf(calls)) {
+      if (loss) {
+        const failure = loss
+        tell({ answers: transaction.map(({ id }) => ({ id, failure })), isDue: false })
+        continue
+      }
+      const reply = store.run(transaction)
+      tell(reply)
+      if (!reply.loss) continue
+      loss = reply.loss
+      store.close()
+      onLost(loss)
+    }
   }
   return {
     // Later than all that this turn of the event loop still has to say, so that its calls share a commit.
@@ -47,7 +63,9 @@ const mainThread = async (place: Place): Promise<Line> => {
     onReply: (listener) => {
       tell = listener
     },
-    close: async () => store.close(),
+    close: async () => {
+      if (!loss) store.close()
+    },
   }
 }
 
@@ -127,7 +145,10 @@ const thread = (url: URL, place: Place, onLost: (failure: Failure) => void): Pro
     }
   })
 
-/** Throws an EngineError, a Failure or SQLite's own error. `onLost` is called if the thread dies later. */
+/**
+ * Throws an EngineError, a Failure or SQLite's own error. `onLost` is called when the thread dies or the store is
+ * lost later.
+ */
 export const openLine = async (
   worker: URL | null,
   place: Place,
@@ -135,7 +156,7 @@ export const openLine = async (
   onLost: (failure: Failure) => void,
 ): Promise<Line> => {
   if (worker) return thread(worker, place, onLost)
-  const line = await mainThread(place)
+  const line = await mainThread(place, onLost)
   logger.warn(
     { database: place.path },
     "the file of smshook's worker thread is missing, so the database works on the main thread and holds up the app; tell the bundler to leave smshook out (to treat it as external)",

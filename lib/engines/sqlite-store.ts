@@ -3,17 +3,20 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { deliveryCalls, type Turn } from './sqlite-deliveries.ts'
 import { eraseCalls } from './sqlite-erase.ts'
-import { type Failure, failureOf } from './sqlite-errors.ts'
+import { type Failure, failureOf, isGrave } from './sqlite-errors.ts'
 import { mailCalls } from './sqlite-mails.ts'
 import { createOwner, type Owner } from './sqlite-owner.ts'
 import { pruneCalls } from './sqlite-prune.ts'
 import { quarantineCalls } from './sqlite-quarantine.ts'
 import { readCalls } from './sqlite-reads.ts'
 import { repeatsOf } from './sqlite-repeats.ts'
-import { busyMs, openDatabase } from './sqlite-schema.ts'
+import { busyMs } from './sqlite-schema.ts'
 
-/** A null `lockPath`: a database in memory, which has no other processes. */
-export type Place = { path: string; lockPath: string | null }
+/**
+ * A null `lockPath`: a database in memory, which has no other processes. `wasSetUp`: it held data before.
+ * `before` is what ended the store that was open until now, null at first.
+ */
+export type Place = { path: string; lockPath: string | null; wasSetUp: boolean; before: Failure | null }
 
 /** How long emptying the log waits, and lets others wait, for a process that reads. */
 const logBusyMs = 50
@@ -51,8 +54,8 @@ export type Output<N extends Name> = ReturnType<Calls[N]>
 /** `id` tells which call an answer belongs to. */
 export type Call = { id: number; name: Name; now: number; input: unknown }
 export type Answer = { id: number; value: unknown } | { id: number; failure: Failure }
-/** One answer for each call of a transaction, and whether something has become due. */
-export type Reply = { answers: Answer[]; isDue: boolean }
+/** One answer for each call of a transaction, and whether something has become due. After a loss the store has to be opened anew. */
+export type Reply = { answers: Answer[]; isDue: boolean; loss?: Failure }
 
 export type Store = {
   /** Runs the calls in one transaction. */
@@ -113,8 +116,9 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
     try {
       return answer(call, reply)
     } catch (error) {
-      // A full disk ends the whole transaction, and with it what the calls before this one wrote.
-      if (!db.isTransaction) throw error
+      // What concerns all calls, such as a full disk, may have ended the whole transaction, and with it what the
+      // calls before this one wrote.
+      if (!db.isTransaction || isGrave(error)) throw error
       statements.undo.run()
       return { id: call.id, failure: failureOf(error) }
     } finally {
@@ -166,6 +170,3 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
     },
   }
 }
-
-/** Throws an EngineError or SQLite's own error. */
-export const openStore = ({ path, lockPath }: Place): Store => storeOn(openDatabase(path), lockPath)

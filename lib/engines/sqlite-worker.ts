@@ -1,8 +1,10 @@
-// The entry of the worker thread: opens the store, then answers calls until it is told to close. Group commit,
+// The entry of the worker thread: opens the store, then answers calls until it is told to close or the store is
+// lost. Group commit,
 // the store's half: what has come while one transaction was written shares the next one.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from './sqlite-errors.ts'
-import { type Call, openStore, type Place, type Reply, transactionsOf } from './sqlite-store.ts'
+import { openStore } from './sqlite-keeper.ts'
+import { type Call, type Place, type Reply, transactionsOf } from './sqlite-store.ts'
 
 /** What the thread says: first whether it opened, then the answers to the calls. */
 export type FromWorker = { opened: true } | { failure: Failure } | { reply: Reply }
@@ -24,10 +26,16 @@ try {
       calls.push(...message)
       message = calls.length < mostInTransaction ? receiveMessageOnPort(port)?.message : undefined
     }
-    for (const transaction of transactionsOf(calls)) say({ reply: store.run(transaction) })
-    if (message !== null) return
-    store.close()
+    let loss: Failure | undefined
+    for (const transaction of transactionsOf(calls)) {
+      const reply = store.run(transaction)
+      say({ reply })
+      loss ??= reply.loss
+    }
+    if (message !== null && !loss) return
+    if (loss) say({ failure: loss })
     port.close()
+    store.close()
   })
   say({ opened: true })
 } catch (error) {

@@ -1,48 +1,33 @@
 // The SQLite engine, the default: one file, any number of processes that accept, one at a time that delivers.
 // This is its face on the main thread; the SQL lives in the worker's files beside it.
-import { closeSync, openSync, realpathSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { addressKey } from '../address-key.ts'
 import type { Acceptance, Engine, EngineContext, Pruned, Pruning } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
 import type { AcceptanceRow } from './sqlite-deliveries.ts'
 import { type Erased, erasingFrom } from './sqlite-erase.ts'
-import { engineErrorOf, failureOf } from './sqlite-errors.ts'
+import { engineErrorOf, type Failure, failureOf } from './sqlite-errors.ts'
+import { createFile, ownerPath, realPath, wasSetUp } from './sqlite-files.ts'
 import { createGroup, type Group } from './sqlite-group.ts'
 import { type Line, openLine, workerFile } from './sqlite-line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
 import type { Input, Name, Output, Place } from './sqlite-store.ts'
+import { createTrouble, type Trouble } from './sqlite-trouble.ts'
 
 /** How often a log that another process reads is asked for; each time waits for a while. */
 const logTries = 20
 
-/** How often the clock may have made something due. */
+/** How often the clock may have made something due, and how soon a store that was lost is opened again. */
 const pollMs = 1000
 
 const inMemory = ':memory:'
 
-/** The file holds texts and numbers, so only its user may read it. It is never opened once it exists. */
-const createFile = (path: string): void => {
-  try {
-    closeSync(openSync(path, 'wx', 0o600))
-  } catch (error) {
-    const { code } = failureOf(error)
-    if (code === 'EEXIST') return
-    const message =
-      code === 'ENOENT'
-        ? `The folder ${dirname(path)} does not exist, so the database cannot be created in it. Create the folder.`
-        : `The database ${path} cannot be created (${code}). Check the owner and permissions of its folder.`
-    throw new EngineError('engine-failed', message, { cause: error })
-  }
-}
-
-const prepare = (location: string): Place => {
-  if (location === inMemory) return { path: location, lockPath: null }
-  createFile(location)
-  // Two names of one file must share one lock.
-  const path = realpathSync(location)
-  createFile(`${path}.owner`)
-  return { path, lockPath: `${path}.owner` }
+const prepare = (location: string, before: Failure | null): Place => {
+  if (location === inMemory) return { path: location, lockPath: null, wasSetUp: false, before }
+  const path = realPath(location)
+  const held = wasSetUp(path)
+  createFile(path)
+  return { path, lockPath: ownerPath(path), wasSetUp: held, before }
 }
 
 const rowOf = ({ event, endpoints, join = false }: Acceptance): AcceptanceRow => ({
@@ -74,7 +59,11 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   let opening: Promise<void> | null = null
   let closing: Promise<void> | null = null
   let opened: { line: Line; group: Group } | null = null
+  let isPolling = false
   let stopPolling = () => {}
+  /** What ended the store that was open before. */
+  let loss: Failure | null = null
+  let trouble: Trouble | null = null
   /** Something was pruned that the log may still hold. */
   let isLogStale = false
 
@@ -90,27 +79,39 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
 
   const start = async ({ logger }: EngineContext) => {
     try {
-      const line = await openLine(worker, prepare(location), logger, ({ message: cause }) => {
+      const line = await openLine(worker, prepare(location, loss), logger, (failure) => {
         opened = null
-        logger.error({ database: location, cause }, 'the database thread ended; it is being started again')
+        loss = failure
+        trouble?.begin(engineErrorOf(failure, location))
       })
       opened = { line, group: createGroup(line, location, tell) }
+      loss = null
     } catch (error) {
       throw error instanceof EngineError ? error : engineErrorOf(failureOf(error), location)
     }
   }
 
+  const reopen = async (given: EngineContext) => {
+    try {
+      await engine.open(given)
+      trouble?.end()
+    } catch (error) {
+      if (!closing) trouble?.begin(error as EngineError)
+    }
+  }
+
   const poll = (given: EngineContext) => {
-    stopPolling = given.clock.after(pollMs, () => {
-      poll(given)
+    stopPolling = given.clock.after(pollMs, async () => {
       if (opened) tell()
-      else engine.open(given).catch(({ message }) => given.logger.error({ database: location }, message))
+      else await reopen(given)
+      if (!closing) poll(given)
     })
   }
 
   const call = async <N extends Name>(name: N, input: Input<N>, chars?: number): Promise<Output<N>> => {
     if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
     if (!opened || !context) {
+      if (trouble?.current) throw trouble.current
       throw new EngineError('engine-not-ready', `The database ${location} is not open yet.`)
     }
     return opened.group.call(name, input, context.clock.now(), chars)
@@ -155,12 +156,14 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
       if (opened) return
       context = given
+      trouble ??= createTrouble(location, given)
       opening ??= start(given).finally(() => {
         opening = null
       })
       await opening
-      stopPolling()
-      if (!closing) poll(given)
+      if (isPolling || closing) return
+      isPolling = true
+      poll(given)
     },
     close() {
       closing ??= close()

@@ -72,7 +72,7 @@ describe('the line to the database', () => {
     const next = engine.counts()
     await expect(lost).rejects.toMatchObject({ name: 'EngineError', code: 'engine-failed' })
     await expect(next).rejects.toMatchObject({ code: 'engine-failed' })
-    await expect(engine.counts()).rejects.toMatchObject({ code: 'engine-not-ready' })
+    await expect(engine.counts()).rejects.toMatchObject({ code: 'engine-failed' })
     expect(logger.lines).toEqual([expect.objectContaining({ level: 'error' })])
     await until(async () => {
       await clock.advance(1000)

@@ -1,0 +1,82 @@
+// Disk space for the day when the disk is full: a file beside the database that is given back to the disk piece
+// by piece, so that tries and emails are still recorded. New messages are taken only while it is whole.
+import { appendFileSync, statfsSync, statSync, truncateSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { monotonicNow } from '../clock.ts'
+import { failureOf } from './sqlite-errors.ts'
+import { createFile } from './sqlite-files.ts'
+
+/** As much as the log holds between two checkpoints, all of which the database may have to take in. */
+export const reserveBytes = 16 * 2 ** 20
+/** Whoever fills the disk may take what is given back, so that it is given back in pieces. */
+const pieceBytes = 2 ** 18
+/** How often it is tried to fill it up again. */
+const refillMs = 1000
+
+// Other than zeros, which some file systems keep no space for.
+const piece = Buffer.alloc(pieceBytes, 'smshook keeps this space for when the disk is full.\n')
+
+export type Reserve = {
+  /** False while the disk is full. Fills it up when there is twice the space that it needs. */
+  isWhole(): boolean
+  /** Gives a piece back to the disk; false when there is nothing left. */
+  give(): boolean
+  /** Whether the disk takes no more, be it for want of space or because of a quota. */
+  isDiskFull(): boolean
+}
+
+const isForSpace = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(failureOf(error).code ?? '')
+
+export const createReserve = (path: string): Reserve => {
+  let triedAt = Number.NEGATIVE_INFINITY
+
+  const size = (): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
+  const hasSpace = (bytes: number): boolean => {
+    const { blocks, bavail, bsize } = statfsSync(dirname(path))
+    // Some file systems do not tell.
+    return blocks === 0 || bavail * bsize >= bytes
+  }
+
+  /** True unless there is no space: whatever else is wrong with the reserve must not stop what is taken. */
+  const fill = (from: number): boolean => {
+    try {
+      // With less to spare, the first message would take it away again.
+      if (!hasSpace(2 * reserveBytes - from)) return false
+      createFile(path)
+      for (let at = from; at < reserveBytes; at += pieceBytes) appendFileSync(path, piece)
+      return true
+    } catch (error) {
+      if (!isForSpace(error)) return true
+      truncateSync(path, from)
+      return false
+    }
+  }
+
+  return {
+    isWhole() {
+      const bytes = size()
+      if (bytes >= reserveBytes) return true
+      if (monotonicNow() - triedAt < refillMs) return false
+      triedAt = monotonicNow()
+      return fill(bytes)
+    },
+    give() {
+      const bytes = size()
+      if (bytes === 0) return false
+      truncateSync(path, Math.max(0, bytes - pieceBytes))
+      return true
+    },
+    isDiskFull() {
+      const bytes = size()
+      try {
+        appendFileSync(path, piece)
+        return false
+      } catch (error) {
+        return isForSpace(error)
+      } finally {
+        truncateSync(path, bytes)
+      }
+    },
+  }
+}
