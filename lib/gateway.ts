@@ -67,7 +67,10 @@ export type CarriedField = Exclude<keyof EventDraft, 'type' | 'notes' | 'raw'>
 /** How an event is posted to an endpoint. */
 export type Format = {
   name: string
-  /** The kinds it can express, and which fields of each a reader of the format gets back as they were. */
+  /**
+   * The kinds it can express, and which fields of each a reader of the format gets as the event has them: of such
+   * events as its own gateway reports, and where they say something.
+   */
   carries: Readonly<Partial<Record<EventType, readonly CarriedField[]>>>
   /** How its own service would try. */
   policy: Policy

@@ -3,13 +3,8 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import {
-  defineGateway,
-  type GatewayOptions,
-  gatewayShape,
-  type Secret,
-  secretSchema,
-} from '../define-gateway.ts'
+import type { GatewayOptions, Secret } from '../define-gateway.ts'
+import { defineGateway, gatewayShape, secretSchema } from '../define-gateway.ts'
 import type { Policy } from '../delivery.ts'
 import type { Draft } from '../draft.ts'
 import { PayloadError, VerificationError } from '../errors.ts'
@@ -258,9 +253,10 @@ const envelope = (event: SmsEvent, now: number) => {
   return { ...head, event_type, event: said }
 }
 
-const carried = (received: readonly CarriedField[], status: readonly CarriedField[]) => ({
-  'message.received': received,
+const status = ['to', 'messageId', 'occurredAt'] as const
+const carried = (...more: CarriedField[]): Format['carries'] => ({
   ...Object.fromEntries([...Object.keys(statuses), 'unknown'].map((type) => [type, status])),
+  'message.received': ['from', 'text', 'intent', 'messageId', 'occurredAt', ...more],
 })
 
 /** 2xx within 5 s and exponential over at least a day are documented; the figures are ours, 24.8 h in all. */
@@ -275,7 +271,7 @@ const policy: Policy = {
 /** What the legacy API posts; unsigned without a secret, as there. Whole seconds, and ids only if whole numbers. */
 export const gatewayApiFormat = {
   name: 'gatewayApi',
-  carries: carried(['from', 'to', 'text', 'intent'], ['to']),
+  carries: carried('identity', 'to'),
   policy,
   secretsFault: () => null,
   compose: async (event, { serviceId, secrets: [secret] }) => {
@@ -289,7 +285,7 @@ export const gatewayApiFormat = {
 /** What the messaging API posts; unsigned without a secret, as there. It has no room for who received a message. */
 export const gatewayApiMessagingFormat = {
   name: 'gatewayApiMessaging',
-  carries: carried(['from', 'text', 'intent', 'messageId', 'occurredAt'], ['to', 'messageId', 'occurredAt']),
+  carries: carried(),
   policy,
   secretsFault: () => null,
   compose: (event, { secrets: [secret], now }) => {

@@ -1,13 +1,9 @@
 // What each gateway sends, from the bytes on the wire to the events, through the real router. Each fixture in
 // test/fixtures/<gateway>/ is one request and what must become of it.
-import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { join } from 'node:path'
 import { type EventType, eventSchema } from '../../lib/event.ts'
 import { gateways } from '../../lib/gateways/index.ts'
-import { type Fixture, post, receivingFor } from '../support/fixture.ts'
-
-const root = join(import.meta.dirname, '../fixtures')
+import { fixturesOf, post, receivingFor } from '../support/fixture.ts'
 
 /** The folder of a gateway, and the kinds of event that it can report. */
 const reported: Record<keyof typeof gateways, readonly EventType[]> = {
@@ -50,14 +46,6 @@ const reported: Record<keyof typeof gateways, readonly EventType[]> = {
     'unknown',
   ],
 }
-
-const folderOf = (kind: string) => kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-
-const fixturesOf = (kind: string) =>
-  readdirSync(join(root, folderOf(kind))).map((file): [string, Fixture] => [
-    file.replace('.json', ''),
-    JSON.parse(readFileSync(join(root, folderOf(kind), file), 'utf8')),
-  ])
 
 describe.each(Object.keys(gateways) as (keyof typeof gateways)[])('%s', (kind) => {
   const fixtures = fixturesOf(kind)

@@ -5,7 +5,7 @@ import type { EventType, Media, SmsEvent } from '../../lib/event.ts'
 import { formats, gateways, policies } from '../../lib/gateways/index.ts'
 import { address } from '../../lib/phone.ts'
 import { smsEvent } from '../support/events.ts'
-import { carried, composeContext, roundTrip } from '../support/round-trip.ts'
+import { carriedBy, composeContext, roundTrip, saidIn } from '../support/round-trip.ts'
 
 const format = formats.smsGate
 const id = '01900000-0000-7000-8000-000000000007'
@@ -287,7 +287,8 @@ describe('our own gateway reads back all that the format carries', () => {
         const whole = smsEvent({ type, ...changes })
         const context = { secrets: [secret], serviceId: 'phone-1' }
         const drafts = await roundTrip(whole, format, gateway, context)
-        expect(drafts.map((draft) => carried(draft, format))).toEqual([carried(whole, format)])
+        const carried = carriedBy(format, whole)
+        expect(drafts.map((draft) => saidIn(carried, draft))).toEqual([saidIn(carried, whole)])
       }),
       { numRuns: 300 },
     )

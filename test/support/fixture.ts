@@ -1,7 +1,9 @@
 // A fixture of a gateway: one request, when it came, and what must become of it.
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
 import { type Server, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { SmsEvent } from '../../lib/event.ts'
 import type { Gateway } from '../../lib/gateway.ts'
 import { manualClock } from './manual-clock.ts'
@@ -28,6 +30,16 @@ export type Fixture = {
   expected?: Partial<SmsEvent> | Partial<SmsEvent>[]
   /** What the `rejected` signal says. */
   rejected?: { code: string; reason?: string }
+}
+
+/** Those of a gateway, by name. */
+export const fixturesOf = (kind: string): [string, Fixture][] => {
+  const name = kind.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const folder = join(import.meta.dirname, '../fixtures', name)
+  return readdirSync(folder).map((file) => [
+    file.replace('.json', ''),
+    JSON.parse(readFileSync(join(folder, file), 'utf8')),
+  ])
 }
 
 /** A router with the fixture's gateway alone. */

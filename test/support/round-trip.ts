@@ -1,5 +1,5 @@
 // There and back: an event composed in a format, then verified and parsed by the gateway whose format it is.
-import type { EventDraft, SmsEvent } from '../../lib/event.ts'
+import type { Address, EventDraft, SmsEvent } from '../../lib/event.ts'
 import type { ComposeContext, Format, Gateway } from '../../lib/gateway.ts'
 import { gatewayRequest } from '../../lib/inbound/request.ts'
 
@@ -27,6 +27,18 @@ export const roundTrip = async (
   return gateway.parse(request)
 }
 
-/** The fields of an event that the format says it carries, and its type. */
-export const carried = (event: SmsEvent | EventDraft, { carries }: Format): Partial<EventDraft> =>
-  Object.fromEntries(['type' as const, ...(carries[event.type] ?? [])].map((name) => [name, event[name]]))
+const meaning = (address: Address | null): string | null => address && (address.e164 ?? address.raw)
+
+type Field = keyof EventDraft
+
+/** The type of an event and those fields that the format carries, as far as it says something in them. */
+export const carriedBy = ({ carries }: Format, event: SmsEvent | EventDraft): Field[] => {
+  const names: readonly Field[] = ['type', ...(carries[event.type] ?? [])]
+  return names.filter((name) => event[name] !== null)
+}
+
+/** What an event says in these fields; of addresses, whom they mean. */
+export const saidIn = (fields: readonly Field[], event: SmsEvent | EventDraft): Record<string, unknown> => {
+  const meant = { ...event, from: meaning(event.from), to: meaning(event.to) }
+  return Object.fromEntries(fields.map((name) => [name, meant[name]]))
+}
