@@ -1,7 +1,7 @@
 // Which network addresses a URL that arrived as data may reach: public ones, and those allowed by name.
 // Every address of a host is judged, and the connection goes to a judged address: a second DNS answer
 // cannot differ.
-import { lookup as resolve } from 'node:dns'
+import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
@@ -11,6 +11,13 @@ export type Guard = {
   /** Resolves a name for a connection; fails with code `EBLOCKED` unless every address may be reached. */
   lookup: LookupFunction
 }
+
+/** Every address of a name. */
+export type Resolve = (
+  hostname: string,
+  options: LookupOptions & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6
 
@@ -53,8 +60,11 @@ const isPublic = (ip: Ip): boolean =>
 
 const shortest = (address: string): string => ipaddr.parse(address).toString()
 
-/** `allow` takes CIDRs such as `10.1.0.0/16`, single addresses, and exact host names. */
-export const createGuard = (allow: readonly string[] = []): Guard => {
+/**
+ * `allow` takes CIDRs such as `10.1.0.0/16`, single addresses, and exact host names. `resolve` is the system's
+ * resolver by default, hosts file included.
+ */
+export const createGuard = (allow: readonly string[] = [], resolve: Resolve = systemLookup): Guard => {
   const ranges = allow.filter((entry) => ipaddr.isValidCIDR(entry)).map((entry) => ipaddr.parseCIDR(entry))
   const hosts = new Set(allow.map(stripped).map((host) => (ipaddr.isValid(host) ? shortest(host) : host)))
 
@@ -76,14 +86,12 @@ export const createGuard = (allow: readonly string[] = []): Guard => {
     lookup: (hostname, options, callback) => {
       resolve(hostname, { ...options, all: true }, (error, addresses) => {
         if (error) return callback(error, [])
-        const isBlocked =
-          !hosts.has(stripped(hostname)) && !addresses.every(({ address }) => mayReach(address))
-        if (isBlocked || addresses.length === 0) {
-          return callback(
-            Object.assign(new Error('a resolved address is not public'), { code: 'EBLOCKED' }),
-            [],
-          )
-        }
+        const failed = (code: string, message: string) =>
+          callback(Object.assign(new Error(message), { code }), [])
+        if (addresses.length === 0) return failed('ENOTFOUND', 'the name has no address')
+        // Which one is not told: who gave us the name may not know our network.
+        if (!hosts.has(stripped(hostname)) && !addresses.every(({ address }) => mayReach(address)))
+          return failed('EBLOCKED', 'an address of its name is not public')
         if (options.all) return callback(null, addresses)
         callback(null, addresses[0]!.address, addresses[0]!.family)
       })
