@@ -99,7 +99,7 @@ export const deliver = async (
   const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
   const webhook = createWebhook({ clock, guard: createGuard() })
   const mailTo = fixedRecipients(entry.fallback?.to)?.[0] ?? null
-  const target = createTarget('endpoint', entry, {
+  const target = createTarget('endpoint', { ...entry, events: [event.type] }, {
     clock,
     webhook,
     formats,

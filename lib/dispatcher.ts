@@ -207,7 +207,7 @@ export const dispatcherWith = (
     },
     dispatch: async (message, wished) => {
       const event = eventOf(message, clock)
-      const endpoint = endpointOf(wished, tools)
+      const endpoint = endpointOf(wished, event, tools)
       if (endpoint.mailTo !== null && fallback === null)
         throw new OptionsError('options-invalid', wantsEmail('endpoint.fallback'))
       const answers = await engine.accept([{ event, endpoints: [endpoint], join: true }])

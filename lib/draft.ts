@@ -1,5 +1,6 @@
 // What a gateway read from a request, completed to an event without the three fields that only the receiver
 // knows. So that a gateway says no more than what was in the request.
+import { hash, randomUUID } from 'node:crypto'
 import { PayloadError } from './errors.ts'
 import type { Address, EventDraft } from './event.ts'
 import { ourSide } from './event.ts'
@@ -19,6 +20,18 @@ export type Draft = Lenient<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occur
   occurredAt?: Date | string | null | undefined
   notes?: readonly string[] | undefined
 }
+
+/**
+ * The identity of what came without an id: what it says, where that tells it from others (such as its time), else
+ * one at random: better twice than never. Keep the note.
+ */
+export const substituteIdentity = (
+  parts: readonly unknown[],
+  isTelling: boolean,
+): { identity: string; note: string } =>
+  isTelling
+    ? { identity: hash('sha256', JSON.stringify(parts)), note: 'identity:hash' }
+    : { identity: randomUUID(), note: 'identity:random' }
 
 /** The country of numbers that came without its code; `ours`: that of our own number in the same message. */
 export type HomeCountry = Country | 'ours'

@@ -150,6 +150,11 @@ describe('bad input', () => {
   test.each<[string, unknown[], ...string[]]>([
     ['no event', [undefined, endpoint], '`event` is undefined; write'],
     ['an event without its text', [{ ...event, text: undefined }, endpoint], '`event.text`'],
+    [
+      'an event that the format cannot carry',
+      [{ ...event, type: 'call.missed' }, endpoint],
+      'cannot carry call.missed',
+    ],
     ['no endpoint', [event, undefined], '`endpoint` is undefined; write an object such as { url'],
     [
       'a misspelt endpoint',

@@ -239,6 +239,13 @@ describe('bad input', () => {
       '`endpoint.fallback.to` is a function',
     ],
     ['a format that is none', message, { ...endpoint, format: 'json' }, '`endpoint.format` is "json"'],
+    [
+      'an event that the format cannot carry',
+      smsEvent({ type: 'device.ping' }),
+      endpoint,
+      '`endpoint.format`',
+      'cannot carry device.ping',
+    ],
     ['standard without a secret', message, { ...endpoint, format: 'standard' }, '`endpoint.secret`'],
   ])('%s', async (_name, wrong, to, ...words) => {
     const { sms } = await openOperator({ start: false })

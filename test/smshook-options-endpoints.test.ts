@@ -80,13 +80,13 @@ describe('deliverTo', () => {
     [
       'events that the format cannot carry',
       { ...webhook, events: 'all' },
-      '`deliverTo.crm.events`',
+      '`deliverTo.crm.format`',
       "format: 'standard'",
     ],
     [
       'a format that is none',
       { ...webhook, format: 'json' },
-      '`deliverTo.crm.format` is "json"; known here: urlNetworks, standard',
+      '`deliverTo.crm.format` is "json"; known here: urlNetworks, smsGate,',
     ],
     [
       'a format without its secret',

@@ -1,9 +1,8 @@
 // SMSPortal, also sold as MyMobileAPI and under other names, both ways: the three shapes in which it reports
 // replies, receipts and clicks, read as one, and the newest of them as it would post it.
-import { hash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { defineGateway, type GatewayOptions, gatewayShape, secretSchema } from '../define-gateway.ts'
-import type { Draft } from '../draft.ts'
+import { type Draft, substituteIdentity } from '../draft.ts'
 import { OptionsError, PayloadError } from '../errors.ts'
 import { type EventType, eventTypes, type SmsEvent } from '../event.ts'
 import { fieldsOf, textOf, wordOf } from '../fields.ts'
@@ -134,10 +133,10 @@ const statuses: Partial<Record<EventType, readonly string[]>> = {
 const typeOf = (status: string | null): EventType =>
   eventTypes.find((type) => statuses[type]?.includes(status?.toUpperCase() ?? '')) ?? 'unknown'
 
-/** For what comes without its ids. Without a time either, one is like another, and better twice than never. */
-const substituteIdentity = (kind: string, parts: readonly (string | null)[], isTelling: boolean) => {
-  if (!isTelling) return { identity: `${kind}:${randomUUID()}`, notes: ['identity:random'] }
-  return { identity: `${kind}:${hash('sha256', JSON.stringify(parts))}`, notes: ['identity:hash'] }
+/** For what comes without its ids. */
+const substitute = (kind: string, parts: readonly (string | null)[], isTelling: boolean) => {
+  const { identity, note } = substituteIdentity(parts, isTelling)
+  return { identity: `${kind}:${identity}`, notes: [note] }
 }
 
 const replyOf = ({ text, word, instant }: Reading): Draft => {
@@ -145,8 +144,7 @@ const replyOf = ({ text, word, instant }: Reading): Draft => {
   const [from, to, said] = [text('from', 'phone'), text('to', 'ownNumber'), text('text')]
   const [id, occurredAt] = [word('id'), instant('occurredAt')]
   const parts = [word('eventId'), from, to, said, occurredAt]
-  const known =
-    id === null ? substituteIdentity('reply', parts, occurredAt !== null) : { identity: `reply:${id}` }
+  const known = id === null ? substitute('reply', parts, occurredAt !== null) : { identity: `reply:${id}` }
   return { ...known, from, to, text: said, messageId: id, occurredAt }
 }
 
@@ -159,7 +157,7 @@ const reportOf = ({ text, word, instant }: Reading): Draft => {
   const known =
     link === null && eventId !== null && to !== null
       ? { identity: `receipt:${JSON.stringify([eventId, to, status])}` }
-      : substituteIdentity(link === null ? 'receipt' : 'click', parts, (id ?? occurredAt) !== null)
+      : substitute(link === null ? 'receipt' : 'click', parts, (id ?? occurredAt) !== null)
   const type = link === null ? typeOf(status) : 'link.clicked'
   return {
     ...known,

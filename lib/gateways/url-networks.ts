@@ -1,8 +1,7 @@
 // The URL Networks PBX, both ways: the form it posts for each SMS, and the same form as it would post it.
-import { createHash, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { defineGateway, type GatewayOptions, gatewayShape } from '../define-gateway.ts'
-import type { Draft } from '../draft.ts'
+import { type Draft, substituteIdentity } from '../draft.ts'
 import { PayloadError, VerificationError } from '../errors.ts'
 import type { SmsEvent } from '../event.ts'
 import { fieldsOf } from '../fields.ts'
@@ -47,13 +46,6 @@ type Fields = Readonly<Record<string, string | undefined>>
 
 const messageFields = ['from', 'sms_number', 'body', 'message_id']
 
-/** Without a `message_id`, a post is known by what it says; without a time, one "Yes" is like another. */
-const substituteIdentity = (fields: Fields, time: string | undefined): { identity: string; note: string } => {
-  if (instantOfSeconds(time) === null) return { identity: randomUUID(), note: 'identity:random' }
-  const stable = JSON.stringify([fields.service_id, fields.from, fields.sms_number, fields.body, time])
-  return { identity: createHash('sha256').update(stable).digest('hex'), note: 'identity:hash' }
-}
-
 const draftOf = (fields: Fields, readingNotes: readonly string[]): Draft => {
   if (!messageFields.some((name) => fields[name]))
     throw new PayloadError(
@@ -72,7 +64,10 @@ const draftOf = (fields: Fields, readingNotes: readonly string[]): Draft => {
 
   let identity = messageId
   if (identity === null) {
-    const substitute = substituteIdentity(fields, corrupted?.[2] ?? fields.timestamp)
+    const time = corrupted?.[2] ?? fields.timestamp
+    // Without a time, one "Yes" is like another.
+    const parts = [fields.service_id, fields.from, fields.sms_number, fields.body, time]
+    const substitute = substituteIdentity(parts, instantOfSeconds(time) !== null)
     identity = substitute.identity
     notes.push(substitute.note)
   }

@@ -10,7 +10,7 @@ import { intentOf } from '../intent.ts'
 import { checkOptions } from '../options.ts'
 import { address } from '../phone.ts'
 import { addressesSchema, fixedRecipients } from '../recipients.ts'
-import { checkFormat } from './targets.ts'
+import { checkCarries, checkFormat } from './targets.ts'
 
 /** The gateway that dispatched messages are stored under. */
 export const dispatchGateway = 'dispatch'
@@ -74,8 +74,8 @@ export const eventOf = (message: DispatchMessage, clock: Clock): SmsEvent => {
 
 type Tools = { formats: Readonly<Record<string, Format>>; defaultFormat: string }
 
-/** Throws an OptionsError. Its URL is judged at every try, not here: a name may point elsewhere tomorrow. */
-export const endpointOf = (wished: DispatchEndpoint, tools: Tools): Endpoint => {
+/** Throws an OptionsError, also when its format cannot carry the event. Its URL is judged at every try, not here: a name may point elsewhere tomorrow. */
+export const endpointOf = (wished: DispatchEndpoint, { type }: SmsEvent, tools: Tools): Endpoint => {
   const { id, url, fallback, format, secret, serviceId, policy } = checkOptions(
     dispatchSchema,
     wished,
@@ -93,5 +93,6 @@ export const endpointOf = (wished: DispatchEndpoint, tools: Tools): Endpoint => 
     policy: policy ?? null,
   }
   checkFormat('endpoint', endpoint, tools)
+  checkCarries('endpoint', [type], tools.formats[endpoint.format!]!)
   return endpoint
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { type Endpoint, type Outcome, type Policy, policySchema } from '../delivery.ts'
 import { OptionsError } from '../errors.ts'
-import { eventTypes, type SmsEvent } from '../event.ts'
+import { type EventType, eventTypes, type SmsEvent } from '../event.ts'
 import type { Format, OutboundRequest } from '../gateway.ts'
 import { policies } from '../policies.ts'
 import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
@@ -176,7 +176,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   if (kind === 'webhook') {
     checkFormat(`deliverTo.${id}`, endpoint, tools)
     const format = formatOf(endpoint, tools)
-    checkWish(`deliverTo.${id}`, wish, format)
+    checkCarries(`deliverTo.${id}`, wish.events === 'all' ? eventTypes : wish.events, format)
     const policy = adjusted(format.policy, endpoint.policy)
     return { ...shared, policy, attempt: tryWebhook(endpoint, format, policy, tools) }
   }
@@ -209,14 +209,13 @@ export const checkFormat = (path: string, endpoint: Endpoint, tools: Pick<Tools,
   if (fault !== null) throw new OptionsError('options-invalid', `\`${path}.secret\`: ${fault}`)
 }
 
-/** Throws an OptionsError when the format cannot express a kind of event that is asked for. */
-const checkWish = (path: string, wish: Wish, format: Format): void => {
-  const asked = wish.events === 'all' ? eventTypes : wish.events
-  const missing = asked.filter((type) => !format.carries[type])
+/** Throws an OptionsError when the format cannot express one of these kinds of event. `path` names the endpoint. */
+export const checkCarries = (path: string, types: readonly EventType[], { name, carries }: Format): void => {
+  const missing = types.filter((type) => !carries[type])
   if (missing.length === 0) return
-  const message = `\`${path}.events\`: the format \`${format.name}\` cannot carry ${missing.join(', ')}; it carries ${Object.keys(format.carries).join(', ')}`
   throw new OptionsError(
     'options-invalid',
-    `${message}. Write \`format: 'standard'\`, or ask for fewer kinds`,
+    `\`${path}.format\`: the format \`${name}\` cannot carry ${missing.join(', ')}; it carries ` +
+      `${Object.keys(carries).join(', ')}. Write \`format: 'standard'\`, or ask for fewer kinds`,
   )
 }

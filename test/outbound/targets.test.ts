@@ -215,7 +215,7 @@ describe('wishes', () => {
   test('for kinds that the format cannot carry are refused, with the kinds and a way out', () => {
     const { target } = making()
     expect(() => target({ url, events: ['message.received', 'call.missed'] })).toThrow(
-      "`deliverTo.crm.events`: the format `plain` cannot carry call.missed; it carries message.received. Write `format: 'standard'`, or ask for fewer kinds",
+      "`deliverTo.crm.format`: the format `plain` cannot carry call.missed; it carries message.received. Write `format: 'standard'`, or ask for fewer kinds",
     )
     expect(target({ handler: () => {}, events: 'all' }).wish.events).toBe('all')
   })
