@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { errorCodes } from '../lib/errors.ts'
+import { type EventType, eventTypes } from '../lib/event.ts'
 import { mailDelaysMs, mailGiveUpMs } from '../lib/fallback/schedule.ts'
 import { formats } from '../lib/formats.ts'
+import type { Format } from '../lib/gateway.ts'
 import { gateways } from '../lib/gateways/index.ts'
 import { defaultConcurrency, defaultHoldMs } from '../lib/outbound/dispatcher.ts'
 import { defaultHandlerTimeoutMs } from '../lib/outbound/handler.ts'
@@ -47,6 +49,22 @@ describe('README', () => {
   test('every gateway and every format is named', () => {
     for (const name of Object.keys(gateways)) expect(readme).toContain(`| \`${name}(`)
     for (const name of Object.keys(formats)) expect(row('format')).toContain(`\`${name}\``)
+  })
+
+  test('what each format carries', () => {
+    const order = formats.standard.carries['message.received']!
+    const rows = Object.entries<Format>(formats).flatMap(([name, { carries }]) => {
+      const kinds = new Map<string, EventType[]>()
+      for (const type of eventTypes.filter((each) => carries[each])) {
+        const fields = order.filter((field) => carries[type]?.includes(field)).join(', ')
+        kinds.set(fields, [...(kinds.get(fields) ?? []), type])
+      }
+      return [...kinds].map(([fields, types]) => {
+        const all = types.length === eventTypes.length ? 'every kind' : types.join(', ')
+        return `| \`${name}\` | ${all} | ${fields} |`
+      })
+    })
+    expect(readme).toContain(`|---|---|---|\n${rows.join('\n')}\n\n`)
   })
 
   test('the schedule of the tries', () => {

@@ -274,7 +274,7 @@ const carried = ['from', 'to', 'messageId', 'occurredAt'] as const
 export const smsGateFormat = {
   name: 'smsGate',
   carries: {
-    'message.received': [...carried, 'text', 'media'],
+    'message.received': [...carried, 'text', 'media', 'intent'],
     'message.sent': carried,
     'message.delivered': carried,
     'message.failed': [...carried, 'reason'],
