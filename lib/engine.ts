@@ -148,10 +148,10 @@ export type Engine = {
    */
   prune(wish: Pruning): Promise<Pruned>
   /**
-   * Removes every event from or to an address, as `addressKey` compares them, with its deliveries, owed ones too,
-   * and the requests in quarantine that may hold it; nothing that can be read stays on disk. Only a keyed hash
-   * tells a repeat, which is not stored again, as long as the event would have been kept. How many events it did.
-   * Called again after it rejected, it does the rest.
+   * Removes every event from or to one of these addresses, as `addressKey` compares them, with its deliveries,
+   * owed ones too, and the requests in quarantine that may hold one; nothing that can be read stays on disk. Only
+   * a keyed hash tells a repeat, which is not stored again, as long as the event would have been kept. How many
+   * events it did. Called again after it rejected, it does the rest.
    */
-  erase(number: string): Promise<number>
+  erase(numbers: readonly string[]): Promise<number>
 }

@@ -8,7 +8,8 @@ import type { Repeats } from './sqlite-repeats.ts'
 
 /** Where a slice begins: first all events are looked through, then all that is in quarantine. */
 type Place = { table: 'events' | 'quarantine'; after: number }
-export type Erasing = { key: string; place: Place }
+type Keys = readonly string[]
+export type Erasing = { keys: Keys; place: Place }
 export type Erased = { erased: number; next: Place | null }
 
 export const erasingFrom: Place = { table: 'events', after: 0 }
@@ -20,13 +21,15 @@ const mostSize = 2 ** 20
 type EventRow = Removed & { event: string }
 type QuarantineRow = { seq: number; reason: string; body: Uint8Array }
 
-const isOf = (address: Address | null, key: string): boolean =>
-  address !== null && [address.raw, address.e164 ?? ''].some((one) => addressKey(one) === key)
+const isOneOf = (address: Address | null, keys: Keys): boolean =>
+  address !== null && [address.raw, address.e164 ?? ''].some((one) => keys.includes(addressKey(one)))
 
-const concerns = (text: string, key: string): boolean => {
+const mayHoldOne = (text: string, keys: Keys): boolean => keys.some((key) => mayHold(text, key))
+
+const concerns = (text: string, keys: Keys): boolean => {
   const { from, to, raw } = JSON.parse(text) as SmsEvent
   // Of an event that was not understood, what came is all that tells.
-  return from || to ? isOf(from, key) || isOf(to, key) : mayHold(JSON.stringify(raw), key)
+  return from || to ? isOneOf(from, keys) || isOneOf(to, keys) : mayHoldOne(JSON.stringify(raw), keys)
 }
 
 /** What a form or JSON may have made of the characters is undone as far as that goes. */
@@ -65,13 +68,13 @@ export const eraseCalls = (db: DatabaseSync, repeats: Repeats) => {
   }
 
   return {
-    erase({ key, place: { table, after } }: Erasing): Erased {
+    erase({ keys, place: { table, after } }: Erasing): Erased {
       if (table === 'events') {
         const rows = events.iterate(after, mostRows) as Iterable<EventRow>
         const { meant, last } = search(
           rows,
           ({ event }) => event.length,
-          ({ event }) => concerns(event, key),
+          ({ event }) => concerns(event, keys),
         )
         for (const event of meant) remove(event, true)
         const next: Place = last === null ? { table: 'quarantine', after: 0 } : { table, after: last }
@@ -80,7 +83,7 @@ export const eraseCalls = (db: DatabaseSync, repeats: Repeats) => {
       const { meant, last } = search(
         quarantined.iterate(after, mostRows) as Iterable<QuarantineRow>,
         ({ body }) => body.length,
-        ({ reason, body }) => mayHold(`${reason} ${legible(body)}`, key),
+        ({ reason, body }) => mayHoldOne(`${reason} ${legible(body)}`, keys),
       )
       for (const { seq } of meant) removeQuarantined.run(seq)
       return { erased: 0, next: last === null ? null : { table, after: last } }

@@ -10,29 +10,13 @@ import { pruneCalls } from './sqlite-prune.ts'
 import { quarantineCalls } from './sqlite-quarantine.ts'
 import { readCalls } from './sqlite-reads.ts'
 import { repeatsOf } from './sqlite-repeats.ts'
-import { busyMs } from './sqlite-schema.ts'
+import { traceCalls } from './sqlite-traces.ts'
 
 /**
  * A null `lockPath`: a database in memory, which has no other processes. `wasSetUp`: it held data before.
  * `before` is what ended the store that was open until now, null at first.
  */
 export type Place = { path: string; lockPath: string | null; wasSetUp: boolean; before: Failure | null }
-
-/** How long emptying the log waits, and lets others wait, for a process that reads. */
-const logBusyMs = 50
-
-const logCalls = (db: DatabaseSync) => ({
-  /** Writes the log to the file and cuts it, for it holds what was overwritten there; false: someone reads it. */
-  emptyLog(): boolean {
-    db.exec(`PRAGMA busy_timeout = ${logBusyMs}`)
-    try {
-      const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
-      return busy === 0
-    } finally {
-      db.exec(`PRAGMA busy_timeout = ${busyMs}`)
-    }
-  },
-})
 
 const callsOf = (db: DatabaseSync, owner: Owner) => {
   const repeats = repeatsOf(db)
@@ -43,7 +27,7 @@ const callsOf = (db: DatabaseSync, owner: Owner) => {
     ...quarantineCalls(db),
     ...pruneCalls(db, repeats),
     ...eraseCalls(db, repeats),
-    ...logCalls(db),
+    ...traceCalls(db),
   }
 }
 export type Calls = ReturnType<typeof callsOf>
@@ -67,18 +51,19 @@ const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
 const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
 const leasing: ReadonlySet<Name> = new Set<Name>([...claims, 'renew'])
 const isLeasing = ({ name }: Call): boolean => leasing.has(name)
-const isOfLog = ({ name }: Call): boolean => name === 'emptyLog'
+const alone: ReadonlySet<Name> = new Set<Name>(['emptyLog', 'rewrite'])
+const isAlone = ({ name }: Call): boolean => alone.has(name)
 
 /**
  * Calls by the transactions that they are best run in. What only leases goes first and by itself, since free
  * slots wait for it and nothing of it has to be flushed. Renewals are part of it so that no claim overtakes one
- * and takes what is still in work. Emptying the log is in no transaction, and last.
+ * and takes what is still in work. What can be in no transaction comes last.
  */
 export const transactionsOf = (calls: readonly Call[]): Call[][] =>
   [
     calls.filter(isLeasing),
-    calls.filter((call) => !isLeasing(call) && !isOfLog(call)),
-    calls.filter(isOfLog),
+    calls.filter((call) => !isLeasing(call) && !isAlone(call)),
+    calls.filter(isAlone),
   ].filter(({ length }) => length > 0)
 
 export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
@@ -153,7 +138,7 @@ export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
         // A lease only has to outlive its process: after a power cut, none is left to honour. The next transaction
         // that is flushed takes along what this one wrote.
         setFlushed(!batch.every(isLeasing))
-        if (batch.every(isOfLog)) {
+        if (batch.every(isAlone)) {
           const reply: Reply = { answers: [], isDue: false }
           for (const call of batch) reply.answers.push(answer(call, reply))
           return reply

@@ -1,11 +1,10 @@
 // The SQLite engine, the default: one file, any number of processes that accept, one at a time that delivers.
 // This is its face on the main thread; the SQL lives in the worker's files beside it.
 import { resolve } from 'node:path'
-import { addressKey } from '../address-key.ts'
-import type { Acceptance, Engine, EngineContext, Pruned, Pruning } from '../engine.ts'
+import type { Acceptance, Engine, EngineContext } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
+import { createCleaning } from './sqlite-cleaning.ts'
 import type { AcceptanceRow } from './sqlite-deliveries.ts'
-import { type Erased, erasingFrom } from './sqlite-erase.ts'
 import { engineErrorOf, type Failure, failureOf } from './sqlite-errors.ts'
 import { createFile, ownerPath, realPath, wasSetUp } from './sqlite-files.ts'
 import { createGroup, type Group } from './sqlite-group.ts'
@@ -13,9 +12,6 @@ import { type Line, openLine, workerFile } from './sqlite-line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
 import type { Input, Name, Output, Place } from './sqlite-store.ts'
 import { createTrouble, type Trouble } from './sqlite-trouble.ts'
-
-/** How often a log that another process reads is asked for; each time waits for a while. */
-const logTries = 20
 
 /** How often the clock may have made something due, and how soon a store that was lost is opened again. */
 const pollMs = 1000
@@ -64,8 +60,6 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   /** What ended the store that was open before. */
   let loss: Failure | null = null
   let trouble: Trouble | null = null
-  /** Something was pruned that the log may still hold. */
-  let isLogStale = false
 
   const tell = () => {
     for (const listener of listeners) {
@@ -117,29 +111,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     return opened.group.call(name, input, context.clock.now(), chars)
   }
 
-  const prune = async (wish: Pruning): Promise<Pruned> => {
-    const result = await call('prune', wish)
-    if (result.pruned > 0) isLogStale = true
-    if (result.cursor === null && isLogStale) isLogStale = !(await call('emptyLog', undefined))
-    return result
-  }
-
-  const erase = async (number: string): Promise<number> => {
-    const key = addressKey(number)
-    if (key === '') return 0
-    let erased = 0
-    for (let place: typeof erasingFrom | null = erasingFrom; place !== null; ) {
-      const slice: Erased = await call('erase', { key, place })
-      erased += slice.erased
-      place = slice.next
-    }
-    for (let left = logTries; left > 0; left -= 1) if (await call('emptyLog', undefined)) return erased
-    context?.logger.warn(
-      { database: location },
-      'another process reads the database, so that its log cannot be emptied yet; what was erased stays readable in it until then',
-    )
-    return erased
-  }
+  const cleaning = createCleaning(call, (...line) => context?.logger.warn(...line), location)
 
   const close = async () => {
     stopPolling()
@@ -199,8 +171,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     replay: (deliveryIds) => call('replay', deliveryIds),
     cancel: (deliveryIds) => call('cancel', deliveryIds),
     quarantine: (request, reason) => call('quarantine', { request, reason }, request.body.length + 1),
-    prune,
-    erase,
+    ...cleaning,
   }
   return engine
 }

@@ -38,11 +38,11 @@ export const erasing = (check: Check): void => {
       await owe(engine, { from: of('+1411122233') }),
       await owe(engine, { from: null, to: null, type: 'unknown', raw: { phone: '123' } }),
     ]
-    expect(await engine.erase('+61 411 122 233')).toBe(gone.length)
+    expect(await engine.erase(['+61 411 122 233'])).toBe(gone.length)
     for (const { id } of gone) expect(await engine.find(id)).toBeNull()
     for (const event of kept) expect((await engine.find(event.id))?.event).toEqual(event)
     expect(await engine.counts()).toMatchObject({ events: kept.length, deliveries: { pending: 1 } })
-    expect(await engine.erase(number)).toBe(0)
+    expect(await engine.erase([number])).toBe(0)
   })
 
   check('names are compared by their letters, email addresses as they are', async ({ engine }) => {
@@ -50,9 +50,9 @@ export const erasing = (check: Check): void => {
     await owe(engine, { from: of('My Shop') })
     await owe(engine, { from: of('a.b@example.com') })
     await owe(engine, { from: of('ab@example.com') })
-    expect(await engine.erase('MY-SHOP 24')).toBe(1)
-    expect(await engine.erase('AB@example.com')).toBe(1)
-    expect(await engine.erase(' + ')).toBe(0)
+    expect(await engine.erase([' + ', 'MY-SHOP 24', 'AB@example.com'])).toBe(2)
+    expect(await engine.erase([' + '])).toBe(0)
+    expect(await engine.erase([])).toBe(0)
     expect((await engine.counts()).events).toBe(2)
   })
 
@@ -62,7 +62,7 @@ export const erasing = (check: Check): void => {
       endpoints: [endpoint()],
     }))
     await engine.accept(items)
-    expect(await engine.erase(number)).toBe(800)
+    expect(await engine.erase([number])).toBe(800)
     expect(await engine.counts()).toMatchObject({ events: 400, deliveries: { pending: 400 } })
   })
 
@@ -71,7 +71,7 @@ export const erasing = (check: Check): void => {
     const [first, other] = await claim(engine)
     const { lease } = first!
     await engine.release([other!.lease])
-    expect(await engine.erase(number)).toBe(1)
+    expect(await engine.erase([number])).toBe(1)
     expect(await engine.renew([lease], 1000)).toEqual(['lost'])
     expect(await engine.settle(lease, attempt(), mailing)).toBe('lost')
     await engine.release([lease])
@@ -90,7 +90,7 @@ export const erasing = (check: Check): void => {
     await mailOne()
     const { lease } = await claimMail(engine)
     await mailOne()
-    expect(await engine.erase(number)).toBe(2)
+    expect(await engine.erase([number])).toBe(2)
     expect(await engine.renew([lease], 1000)).toEqual(['lost'])
     expect(await engine.settleMail(lease, sent, { to: 'sent' })).toBe('lost')
     await advance(60_000)
@@ -101,7 +101,7 @@ export const erasing = (check: Check): void => {
   check('lost leases touch nothing that came later', async ({ engine }) => {
     await owe(engine, { from: person }, 'crm')
     const { lease } = await claimOne(engine)
-    await engine.erase(number)
+    await engine.erase([number])
     const next = await owe(engine, {}, 'crm')
     expect(await engine.settle(lease, attempt(), { to: 'delivered' })).toBe('lost')
     expect((await engine.find(next.id))?.deliveries[0]).toMatchObject({
@@ -113,7 +113,7 @@ export const erasing = (check: Check): void => {
   check('a repeat of what was erased is one, and nothing of it is stored', async (subject) => {
     const { engine, now, advance } = subject
     const event = await owe(engine, { from: person }, 'crm')
-    await engine.erase(number)
+    await engine.erase([number])
     const again = { event: smsEvent({ from: person, identity: event.identity }), endpoints: [endpoint()] }
     expect(await engine.accept([again, { ...again, join: true }])).toEqual(['repeat', 'repeat'])
     expect((await engine.counts()).events).toBe(0)
@@ -138,7 +138,7 @@ export const erasing = (check: Check): void => {
       const request = { gateway: 'pbx', method: 'POST', contentType: 'a/b', body: Buffer.from(body) }
       await engine.quarantine({ ...request, receivedAt: '2026-01-01T00:00:00.000Z' }, 'body-unreadable')
     }
-    expect(await engine.erase(number)).toBe(0)
+    expect(await engine.erase([number])).toBe(0)
     expect((await engine.counts()).quarantined).toBe(2)
   })
 }
