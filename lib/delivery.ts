@@ -145,6 +145,9 @@ export type NewMail = {
 
 export type MailState = 'pending' | 'sent' | 'failed'
 
+/** The second time is no accident that met many at once any more: what is interrupted so often is kept apart. */
+export const suspectFrom = 2
+
 /** One email owed. Instants are milliseconds since the Unix epoch. */
 export type Mail = {
   id: string
@@ -153,6 +156,8 @@ export type Mail = {
   state: MailState
   /** Sends with an outcome. */
   tries: number
+  /** Leases lost without an outcome. */
+  interruptions: number
   createdAt: number
   dueAt: number | null
   endedAt: number | null

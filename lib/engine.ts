@@ -12,6 +12,7 @@ import type {
   MailState,
   Next,
 } from './delivery.ts'
+import type { DigestRule } from './digest.ts'
 import type { SmsEvent } from './event.ts'
 import type { Logger } from './logger.ts'
 
@@ -116,8 +117,16 @@ export type Engine = {
   /** Gives deliveries back unharmed: due as they were, no interruption counted. */
   release(leases: readonly Lease[]): Promise<void>
 
-  /** Leases due mails with their stories, the longest due first. */
-  claimMails(wish: { limit: number; leaseMs: number }): Promise<MailClaim[]>
+  /**
+   * Leases due mails with their stories, the longest due first. Of mails that were interrupted at least
+   * `suspectFrom` times, one at most is in work at once, the least interrupted first. A lease that ran out counts
+   * as an interruption when the mail is claimed again.
+   *
+   * With `digests`, mails to the same recipients (in the same order) beyond the rule's number are gathered: those
+   * that were never claimed become one mail with `digestMessageId`, durably before it is handed out. What has been
+   * claimed once keeps its members for ever. Counted are the mails of the last hour and those still on their way.
+   */
+  claimMails(wish: { limit: number; leaseMs: number; digests?: DigestRule | null }): Promise<MailClaim[]>
   /** `sent` makes the mail's deliveries `emailed`, `failed` makes them `failed` with `mail-failed`. */
   settleMail(lease: Lease, outcome: MailOutcome, next: MailNext): Promise<'settled' | 'lost'>
 

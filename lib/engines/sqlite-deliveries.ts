@@ -90,7 +90,7 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner, repeats: Repeats) 
   const release = db.prepare(`
     UPDATE deliveries SET lease = NULL, trying = 0, ready_at = due_at WHERE seq = ? AND lease = ?`)
   const releaseMail = db.prepare(
-    'UPDATE mails SET lease = NULL, ready_at = due_at WHERE seq = ? AND lease = ?',
+    'UPDATE mails SET lease = NULL, sending = 0, ready_at = due_at WHERE seq = ? AND lease = ?',
   )
 
   const replay = db.prepare(`

@@ -48,7 +48,8 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     UPDATE deliveries SET interruptions = interruptions + trying, trying = 0, lease = NULL, ready_at = due_at
     WHERE state = 'pending' AND lease IS NOT NULL`)
   const voidMails = db.prepare(`
-    UPDATE mails SET lease = NULL, ready_at = due_at WHERE state = 'pending' AND lease IS NOT NULL`)
+    UPDATE mails SET interruptions = interruptions + sending, sending = 0, lease = NULL, ready_at = due_at
+    WHERE state = 'pending' AND lease IS NOT NULL`)
 
   let epoch: number | null = null
   let lock: DatabaseSync | null = null

@@ -26,7 +26,7 @@ export type PageRow = { deliveries: DeliveryRow[]; cursor: string | null }
 export const deliveryColumns = `d.seq, d.endpoint, d.state, d.tries, d.interruptions, d.round,
   d.created_at AS createdAt, d.due_at AS dueAt, d.ended_at AS endedAt, d.reason, d.mail`
 export const attemptColumns = 'n, started_at AS startedAt, took_ms AS tookMs, outcome'
-export const mailColumns = `seq, recipients, message_id AS messageId, state, tries,
+export const mailColumns = `seq, recipients, message_id AS messageId, state, tries, interruptions,
   created_at AS createdAt, due_at AS dueAt, ended_at AS endedAt, outcome`
 
 const told = (row: DeliveryRow): { event: SmsEvent; delivery: Delivery } => {

@@ -109,6 +109,17 @@ export const migrations: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX repeats_age ON repeats (stored_at);
    CREATE TABLE repeat_key (key BLOB NOT NULL) STRICT;`,
+
+  // `sending` tells a lease that ended without an outcome. What has begun once is never gathered into a digest;
+  // `begun_at` also tells when the last mail went to somebody.
+  `ALTER TABLE mails ADD COLUMN interruptions INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE mails ADD COLUMN sending INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE mails ADD COLUMN begun_at REAL;
+   UPDATE mails SET begun_at = created_at WHERE tries > 0 OR lease IS NOT NULL;
+   CREATE INDEX mails_waiting ON mails (recipients) WHERE state = 'pending' AND begun_at IS NULL;
+   CREATE INDEX mails_begun ON mails (recipients, begun_at) WHERE begun_at IS NOT NULL;
+   CREATE INDEX mails_over ON mails (recipients, ended_at) WHERE begun_at IS NOT NULL;
+   CREATE INDEX mails_suspect ON mails (interruptions) WHERE state = 'pending' AND interruptions >= 2;`,
 ]
 
 const pragma = (db: DatabaseSync, name: string): number =>

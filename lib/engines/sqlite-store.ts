@@ -49,7 +49,8 @@ export type Store = {
 
 const reads: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts'])
 const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
-const leasing: ReadonlySet<Name> = new Set<Name>([...claims, 'renew'])
+// Not the claims of mails: a digest must be on disk before it is sent.
+const leasing: ReadonlySet<Name> = new Set<Name>(['claim', 'renew'])
 const isLeasing = ({ name }: Call): boolean => leasing.has(name)
 const alone: ReadonlySet<Name> = new Set<Name>(['emptyLog', 'rewrite'])
 const isAlone = ({ name }: Call): boolean => alone.has(name)

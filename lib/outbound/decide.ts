@@ -1,5 +1,5 @@
 // What happens next with a delivery. Pure and exhaustive: the dispatcher only carries out.
-import type { Delivery, Outcome, Policy, Reason } from '../delivery.ts'
+import { type Delivery, type Outcome, type Policy, type Reason, suspectFrom } from '../delivery.ts'
 import { delayMs, endsTries, isSuccess } from './policy.ts'
 
 type ToFallback = { to: 'fallback'; reason: Reason }
@@ -14,9 +14,6 @@ type Moment = { now: number; random: number }
 
 /** A message that kills the process in mid-try this often goes to the email instead. */
 export const mostInterruptions = 10
-
-/** The second time is no accident that met many at once any more. */
-const suspectFrom = 2
 
 /** Whether the next try is to be made apart from other suspects: the process died over it oftener than not. */
 export const isSuspect = ({ tries, interruptions }: Pick<Delivery, 'tries' | 'interruptions'>): boolean =>

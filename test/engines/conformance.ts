@@ -5,6 +5,7 @@ import { accepting } from './conformance/accepting.ts'
 import { claiming } from './conformance/claiming.ts'
 import { ending } from './conformance/ending.ts'
 import { erasing } from './conformance/erasing.ts'
+import { gathering } from './conformance/gathering.ts'
 import { leasing } from './conformance/leasing.ts'
 import { mailing } from './conformance/mailing.ts'
 import { opening } from './conformance/opening.ts'
@@ -36,6 +37,7 @@ const parts = {
   leasing,
   ending,
   mailing,
+  gathering,
   waking,
   reading,
   pruning,

@@ -55,6 +55,8 @@ conformance(
     'what was accepted is there after a restart': alone,
     'whoever takes over may claim at once what was in work, as an interruption': alone,
     'whoever takes over may claim at once the mails in work': alone,
+    'whoever takes over counts the mails in work as interrupted': alone,
+    'the hour survives a restart': alone,
     'two engines on one store never claim the same delivery': alone,
   },
 )

@@ -51,6 +51,7 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
         messageId: `<${id}@example.com>`,
         state: 'pending',
         tries: 0,
+        interruptions: 0,
         createdAt: clock.now(),
         dueAt: clock.now(),
         endedAt: null,

@@ -1,5 +1,6 @@
 // Promises about mails: claimed with their stories, settled with their members.
 import type { MailOutcome } from '../../../lib/delivery.ts'
+import type { MailClaim } from '../../../lib/engine.ts'
 import type { Check } from '../conformance.ts'
 import {
   attempt,
@@ -121,4 +122,57 @@ export const mailing = (check: Check): void => {
     expect((await claimMail(second)).mail).toMatchObject({ id: lease.id, tries: 0 })
     expect(await second.settleMail(lease, sent, { to: 'sent' })).toBe('lost')
   })
+
+  const interruptionsOf = (mails: MailClaim[]) => mails.map(({ mail }) => mail.interruptions)
+
+  check('a mail whose lease ran out was interrupted, unless it was settled or released', async (subject) => {
+    const { engine, now, advance } = subject
+    await oweMail(engine)
+    const first = await claimMail(engine)
+    expect(first.mail.interruptions).toBe(0)
+    await engine.release([first.lease])
+    const { lease, mail } = await claimMail(engine)
+    expect(mail.interruptions).toBe(0)
+    await engine.settleMail(lease, { ...refused, permanent: false }, { to: 'retry', dueAt: now() })
+    expect((await claimMail(engine)).mail.interruptions).toBe(0)
+    await advance(leaseMs)
+    expect((await claimMail(engine)).mail).toMatchObject({ interruptions: 1, tries: 1 })
+    await advance(leaseMs)
+    expect((await claimMail(engine)).mail).toMatchObject({ interruptions: 2, tries: 1 })
+  })
+
+  check('whoever takes over counts the mails in work as interrupted', async ({ engine, another, open }) => {
+    await oweMail(engine)
+    await claimMail(engine)
+    await engine.close()
+    const second = another()
+    await open(second)
+    expect((await claimMail(second)).mail.interruptions).toBe(1)
+  })
+
+  check(
+    'of mails interrupted twice one is in work at a time, the least interrupted first',
+    async (subject) => {
+      const { engine, advance } = subject
+      for (let n = 0; n < 3; n += 1) await oweMail(engine)
+      for (let times = 0; times < 2; times += 1) {
+        await claimMails(engine)
+        await advance(leaseMs)
+      }
+      expect(interruptionsOf(await claimMails(engine))).toEqual([2, 2, 2])
+      await advance(leaseMs)
+      await oweMail(engine)
+      const [suspect, other, ...more] = await claimMails(engine)
+      expect(interruptionsOf([suspect!, other!, ...more])).toEqual([3, 0])
+      expect(await claimMails(engine)).toEqual([])
+      await engine.settleMail(other!.lease, sent, { to: 'sent' })
+      expect(await claimMails(engine)).toEqual([])
+      await advance(leaseMs)
+      const [second] = await claimMails(engine)
+      expect(second!.mail).toMatchObject({ interruptions: 3 })
+      expect(second!.mail.id).not.toBe(suspect!.mail.id)
+      await engine.settleMail(second!.lease, sent, { to: 'sent' })
+      expect((await claimMail(engine)).mail.id).not.toBe(suspect!.mail.id)
+    },
+  )
 }

@@ -89,6 +89,7 @@ export const settling = (check: Check): void => {
       messageId: mail.messageId,
       state: 'pending',
       tries: 0,
+      interruptions: 0,
       createdAt: now(),
       dueAt: now(),
       endedAt: null,
