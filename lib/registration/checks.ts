@@ -22,6 +22,13 @@ export const baseUrlSchema = z
   .refine(isSafe, 'the login would travel unencrypted; write https (http is for a host of your own network)')
   .describe("a URL such as 'https://sms.example.com'")
 
+/** Unset where it was meant, it would send the login of a private server to the cloud. */
+export const checkBaseUrl = (options: { baseUrl?: string | undefined }): void => {
+  if (!('baseUrl' in options) || options.baseUrl !== undefined) return
+  const advice = 'is its environment variable set? Leave it out for the cloud'
+  throw new OptionsError('options-invalid', `\`baseUrl\` is undefined; ${advice}`)
+}
+
 export const timeoutSchema = z.number().int().min(1).max(600_000).describe('milliseconds, from 1 to 600,000')
 
 /** Its value is not shown: a webhook's URL may end in a token. */

@@ -5,6 +5,7 @@ import { OptionsError, RegistrationError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import {
   baseUrlSchema,
+  checkBaseUrl,
   checkHeader,
   defaultTimeoutMs,
   idSchema,
@@ -106,6 +107,7 @@ const isUnknown = (error: unknown): boolean =>
 /** Lists, registers and removes webhooks of httpSMS. Throws an OptionsError; calls nothing yet. */
 export const httpSmsWebhooks = (options: HttpSmsWebhooksOptions): HttpSmsWebhooks => {
   const { baseUrl = cloudUrl, timeoutMs = defaultTimeoutMs, ...login } = checkOptions(optionsSchema, options)
+  checkBaseUrl(options)
   const apiKey = keyOf({ apiKey: login.apiKey })
   const headers = { 'x-api-key': apiKey }
   const remote: Remote = { name: 'httpSMS', baseUrl, headers, timeoutMs, secrets: [apiKey] }

@@ -5,6 +5,7 @@ import { OptionsError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import {
   baseUrlSchema,
+  checkBaseUrl,
   checkHeader,
   defaultTimeoutMs,
   idSchema,
@@ -128,6 +129,7 @@ const placesOf = ({ url, events, deviceId }: z.output<typeof wantedSchema>): Pla
 /** Lists, registers and removes webhooks of SMS Gateway for Android. Throws an OptionsError; calls nothing yet. */
 export const smsGateWebhooks = (options: SmsGateWebhooksOptions): SmsGateWebhooks => {
   const { baseUrl = cloudUrl, timeoutMs = defaultTimeoutMs, ...login } = checkOptions(optionsSchema, options)
+  checkBaseUrl(options)
   const { header, secrets } = authorization(login)
   const headers = { authorization: header }
   const remote: Remote = { name: 'SMS Gateway', baseUrl, headers, timeoutMs, secrets }

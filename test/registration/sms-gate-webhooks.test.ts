@@ -151,6 +151,7 @@ describe('options of smsGateWebhooks', () => {
     [{ token: 'se cret' }, /`token` holds a space or a letter that no key has/],
     [{ tokn: 'x' }, /`tokn` is not an option; did you mean `token`/],
     [{ token: 'x', timeoutMs: 0 }, /`timeoutMs` is 0; write milliseconds, from 1 to/],
+    [{ token: 'x', baseUrl: undefined }, /`baseUrl` is undefined; is its environment variable set\?/],
     [{ token: 'x', baseUrl: 'phone:8080' }, /`baseUrl` is "phone:8080"; write a URL such as/],
     [{ token: 'x', baseUrl: 'http://api.sms-gate.app/3rdparty/v1' }, /`baseUrl`: the login would travel/],
     [{ token: 'x', baseUrl: 'https://a:pa55@example.com' }, /`baseUrl` is a text of \d+.*without login/],
@@ -166,7 +167,6 @@ describe('options of smsGateWebhooks', () => {
     'http://phone.local:8080',
     'http://[::1]:8080',
     'https://sms.example.com/api/3rdparty/v1',
-    undefined,
   ])('a base URL may be %s', (baseUrl) => {
     expect(() => smsGateWebhooks({ baseUrl, token: 'x' })).not.toThrow()
   })
