@@ -20,11 +20,11 @@ import { type Call, type Name, type Place, type Reply, type Store, storeOn } fro
 
 /** How long a statement waits for a process that has kept the file locked for `busyMs` already. */
 const impatientMs = 250
-/** Pages after which the log is written to the file while the disk is full: what is given up must last. */
-const sparingPages = 100
 
 const fresh: ReadonlySet<Name> = new Set<Name>(['accept', 'quarantine'])
 const isFresh = ({ name }: Call): boolean => fresh.has(name)
+/** Before which the disk is looked at: claims, too, which come each second. */
+const isTelling = ({ name }: Call): boolean => fresh.has(name) || name === 'claim'
 /** What may have written nothing although it succeeded. */
 const light: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts', 'claim', 'claimMails'])
 
@@ -59,8 +59,23 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
 
   const spare = (wished: boolean) => {
     if (wished === isSparing) return
-    db.exec(`PRAGMA wal_autocheckpoint = ${wished ? sparingPages : usualPages}`)
+    db.exec(`PRAGMA wal_autocheckpoint = ${wished ? 0 : usualPages}`)
     isSparing = wished
+  }
+
+  /**
+   * Writes the log to the file, so that the log's own space is used again and again while the disk is full; what
+   * the file needs to grow comes from the reserve.
+   */
+  const writeLog = () => {
+    for (;;) {
+      try {
+        db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+        return
+      } catch (error) {
+        if (!needsSpace(failureOf(error), reserve) || !reserve.give()) return
+      }
+    }
   }
 
   const beImpatient = (wished: boolean) => {
@@ -77,8 +92,10 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
       ),
     )
 
-  const mayTake = (): boolean => {
+  /** True while new messages may be taken. */
+  const lookAtDisk = (): boolean => {
     const isWhole = reserve.isWhole()
+    if (!isWhole && !isSparing) writeLog()
     spare(!isWhole)
     return isWhole
   }
@@ -104,7 +121,7 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
   }
 
   const run = (batch: readonly Call[]): Reply => {
-    const refused = batch.some(isFresh) && !mayTake() ? batch.filter(isFresh) : []
+    const refused = batch.some(isTelling) && !lookAtDisk() ? batch.filter(isFresh) : []
     const refusal = refused.length > 0 ? failed(refused, full()).answers : []
     const others = refused.length > 0 ? batch.filter((call) => !isFresh(call)) : batch
     if (others.length === 0) return { answers: refusal, isDue: false }
@@ -112,8 +129,10 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
     const { reply, failure } = runWithin(others)
     if (failure && needsSpace(failure, reserve) && reserve.give()) {
       spare(true)
+      writeLog()
       return run(batch)
     }
+    if (!failure && isSparing) writeLog()
     if (failure && isBusy(failure)) beImpatient(true)
     else if (!failure && others.some(({ name }) => !light.has(name))) beImpatient(false)
     return {

@@ -9,7 +9,7 @@ import { createFile } from './sqlite-files.ts'
 /** As much as the log holds between two checkpoints, all of which the database may have to take in. */
 export const reserveBytes = 16 * 2 ** 20
 /** Whoever fills the disk may take what is given back, so that it is given back in pieces. */
-const pieceBytes = 2 ** 18
+const pieceBytes = 2 ** 20
 /** How often it is tried to fill it up again. */
 const refillMs = 1000
 
@@ -17,7 +17,10 @@ const refillMs = 1000
 const piece = Buffer.alloc(pieceBytes, 'smshook keeps this space for when the disk is full.\n')
 
 export type Reserve = {
-  /** False while the disk is full. Fills it up when there is twice the space that it needs. */
+  /**
+   * False while the disk is nearly full: less is free than the reserve has itself. That much is left for writing
+   * the log to the file, before others take it. Fills the reserve up when there is twice the space that it needs.
+   */
   isWhole(): boolean
   /** Gives a piece back to the disk; false when there is nothing left. */
   give(): boolean
@@ -56,7 +59,7 @@ export const createReserve = (path: string): Reserve => {
   return {
     isWhole() {
       const bytes = size()
-      if (bytes >= reserveBytes) return true
+      if (bytes >= reserveBytes) return hasSpace(reserveBytes)
       if (monotonicNow() - triedAt < refillMs) return false
       triedAt = monotonicNow()
       return fill(bytes)
