@@ -55,15 +55,17 @@ export type Files = {
   confirm(): void
 }
 
-/** `isWhole` tells whether a log this short holds all that SQLite counts on; it may throw. */
-export const watchFiles = (path: string, isWhole: (logBytes: number) => boolean): Files => {
+/** They tell whether a file that became this short holds all that SQLite counts on; they may throw. */
+export type IsWhole = { database(bytes: number): boolean; log(bytes: number): boolean }
+
+export const watchFiles = (path: string, isWhole: IsWhole): Files => {
   let known: Seen[] | null = null
 
   const confirmOne = (file: string, seen: Seen, before: Seen | undefined) => {
     if (before === undefined || (seen.ino === before.ino && seen.dev === before.dev)) {
       if (before === undefined || seen.size >= before.size) return
-      // Others may truncate the log when all of it is in the database; nobody makes the database shorter.
-      if (file !== path && isWhole(seen.size)) return
+      // The log is truncated when all of it is in the database, and the database when it was rewritten.
+      if (file === path ? isWhole.database(seen.size) : isWhole.log(seen.size)) return
       throw damaged(path, `${basename(file)} was ${before.size} bytes long and now has ${seen.size}`)
     }
     throw new EngineError('engine-failed', `${file} was replaced by another file; that one is opened now.`)

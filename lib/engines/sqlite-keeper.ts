@@ -52,9 +52,12 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
   let isSparing = false
   let isImpatient = false
 
-  const files = watchFiles(path, (logBytes) => {
-    const { log } = db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as { log: number }
-    return log <= 0 || 32 + log * (24 + pageBytes) <= logBytes
+  const files = watchFiles(path, {
+    database: (bytes) => number(db, 'page_count') * pageBytes <= bytes,
+    log: (bytes) => {
+      const { log } = db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as { log: number }
+      return log <= 0 || 32 + log * (24 + pageBytes) <= bytes
+    },
   })
 
   const spare = (wished: boolean) => {
