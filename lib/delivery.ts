@@ -78,6 +78,7 @@ export type OutcomeCode =
   | 'reset'
   | 'dns'
   | 'tls'
+  | 'certificate'
   | 'blocked'
   | 'network'
   | 'protocol'
@@ -144,6 +145,9 @@ export type NewMail = {
 }
 
 export type MailState = 'pending' | 'sent' | 'failed'
+
+/** A message or a mail that the process died over so often is not tried again: it would loop for ever. */
+export const mostInterruptions = 10
 
 /** The second time is no accident that met many at once any more: what is interrupted so often is kept apart. */
 export const suspectFrom = 2

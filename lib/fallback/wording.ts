@@ -4,7 +4,8 @@ import type { Story } from '../engine.ts'
 import type { Address, EventType, SmsEvent } from '../event.ts'
 import { type Enclosed, type FetchFault, mostAttachedBytes } from './attachment.ts'
 import { legible, oneLine } from './legible.ts'
-import { type Moments, momentsIn } from './moments.ts'
+import type { LetterForm } from './forms.ts'
+import type { Moments } from './moments.ts'
 
 export type WordingContext = {
   /** IANA time zone in which times are told; the host's by default. */
@@ -13,6 +14,8 @@ export type WordingContext = {
   stored: boolean
   /** What counts as delivered at an endpoint. */
   successAt(endpoint: Endpoint): Policy['success']
+  /** Default: `whole`. */
+  form?: LetterForm
 }
 
 export type Fact = { label: string; value: string }
@@ -37,7 +40,7 @@ export type Section = {
 const longestName = 60
 
 /** How somebody is called in the letter. */
-const nameOf = (address: Address | null, limit = longestName): string =>
+export const nameOf = (address: Address | null, limit = longestName): string =>
   (address && oneLine(address.e164 ?? address.raw, limit)) || 'unknown'
 
 const statusTypes: readonly EventType[] = [
@@ -49,7 +52,7 @@ const statusTypes: readonly EventType[] = [
 ]
 
 /** The other side: who texted us, or whom a status is about. */
-const counterpart = (event: SmsEvent): Address | null =>
+export const counterpart = (event: SmsEvent): Address | null =>
   statusTypes.includes(event.type) ? event.to : event.from
 
 /** What happened, short enough for a subject. */
@@ -97,6 +100,7 @@ const failures: Record<OutcomeCode, string> = {
   reset: 'connection lost',
   dns: 'name not found',
   tls: 'no secure connection',
+  certificate: 'certificate not accepted',
   blocked: 'address not allowed',
   network: 'network failure',
   protocol: 'answer not understood',
@@ -117,8 +121,17 @@ const linkWords = ({ url, fault }: Enclosed['links'][number]): string => {
   return `A file came with it${why}, to be found at ${oneLine(url, 500)}`
 }
 
+const notAttached: Record<LetterForm, string> = {
+  whole: `an email holds at most ${sizeWords(mostAttachedBytes)} of files`,
+  fileless: 'the mail server refused this email with its files',
+  plain: 'this email could not be sent otherwise',
+}
+
 /** What is said of the files that came with a message. */
-const fileRemarks = ({ attachments, leftOut, unreadable, links }: Enclosed, stored: boolean): string[] => {
+const fileRemarks = (
+  { attachments, leftOut, unreadable, links }: Enclosed,
+  { stored, form = 'whole' }: Pick<WordingContext, 'stored' | 'form'>,
+): string[] => {
   const attached = attachments.map(({ filename }) => filename).join(', ')
   const left = leftOut.map(({ name, bytes }) => `${name} (${sizeWords(bytes)})`).join(', ')
   return [
@@ -126,7 +139,7 @@ const fileRemarks = ({ attachments, leftOut, unreadable, links }: Enclosed, stor
     ...(left === ''
       ? []
       : [
-          `Not attached, since an email holds at most ${sizeWords(mostAttachedBytes)} of files: ${left}`,
+          `Not attached, since ${notAttached[form]}: ${left}`,
           ...(stored ? ['What is not attached is kept in the store, with the message.'] : []),
         ]),
     ...unreadable.map((name) => `A file that could not be read came with it: ${name}`),
@@ -220,9 +233,13 @@ const reasonWords = (delivery: Delivery): string[] => {
 const mostTries = 20
 
 /** Everything a letter says about one delivery; `enclosed` are the files of its message. */
-export const sectionOf = (story: Story, context: WordingContext, enclosed?: Enclosed): Section => {
+export const sectionOf = (
+  story: Story,
+  context: WordingContext,
+  moments: Moments,
+  enclosed?: Enclosed,
+): Section => {
   const { event, delivery } = story
-  const moments = momentsIn(context.zone)
   // The history of earlier rounds is kept, but this letter is about the last one.
   const attempts = delivery.tries === 0 ? [] : story.attempts.slice(-delivery.tries)
   const told = attempts.length > 0 || delivery.reason === 'spent'
@@ -234,7 +251,7 @@ export const sectionOf = (story: Story, context: WordingContext, enclosed?: Encl
         ? null
         : `${headline(event, longestName)}${event.reason === null ? '.' : `: ${oneLine(event.reason, 300)}`}`,
     message: event.encrypted || !event.text ? null : legible(event.text),
-    remarks: [...remarksOf(event), ...(enclosed ? fileRemarks(enclosed, context.stored) : [])],
+    remarks: [...remarksOf(event), ...(enclosed ? fileRemarks(enclosed, context) : [])],
     facts: factsOf(story, moments),
     callable: isCallable(other) ? other!.e164 : null,
     developer: [

@@ -84,7 +84,7 @@ export const createDownloads = ({ clock, guard }: { clock: Clock; guard: Guard }
       }
       const cancel = clock.after(deadlineMs, () => {
         isOver = true
-        for (const end of ends) end('no whole file in time')
+        for (const end of ends) end('in time')
       })
       await Promise.all(Array.from({ length: mostAtOnce }, fetchInTurn))
       cancel()

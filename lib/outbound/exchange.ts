@@ -30,8 +30,11 @@ const codeOf = (error: NetworkError): OutcomeCode => {
   const code = String(error.code)
   if (Object.hasOwn(codes, code)) return codes[code]!
   if (code.startsWith('EAI_')) return 'dns'
+  // Node's own verdict on a certificate, where the other TLS errors are about something else.
+  if (code.startsWith('ERR_TLS_CERT_')) return 'certificate'
+  if (/^ERR_(TLS|SSL)_/.test(code)) return 'tls'
   // OpenSSL's verdicts on a certificate have no prefix in common.
-  if (/^ERR_(TLS|SSL)|CERT|^UNABLE_TO|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/.test(code)) return 'tls'
+  if (/CERT|^CRL_|^UNABLE_TO|^HOSTNAME_MISMATCH$|^INVALID_(CA|PURPOSE)$/.test(code)) return 'certificate'
   // The parser's errors should have codes as well, but do not in undici 8.
   return error.name === 'HTTPParserError' ? 'protocol' : 'network'
 }
@@ -44,8 +47,19 @@ export const failed = (code: OutcomeCode, message: string): Failure => ({
   message: message.slice(0, 300),
 })
 
-/** Several addresses that all failed make one error without words. */
-const erred = (error: NetworkError): Failure => failed(codeOf(error), error.message || String(error.code))
+/** What undici says of 1xx answers, which it takes for broken connections. */
+const unasked: Record<string, string> = {
+  'bad response': 'it sent `100 Continue`, which was not asked for',
+  'bad upgrade': 'it switches to a protocol that was not asked for',
+}
+
+/** `status` is that of an answer which had begun, or 0. */
+const erred = (error: NetworkError, status: number): Failure => {
+  if (Object.hasOwn(unasked, error.message)) return failed('protocol', unasked[error.message]!)
+  // Several addresses that all failed make one error without words.
+  const words = error.message || String(error.code)
+  return failed(codeOf(error), status === 0 ? words : `it answered ${status}, then: ${words}`)
+}
 
 export type Wish = {
   /** Its credentials are not sent. */
@@ -55,8 +69,8 @@ export type Wish = {
   method: 'GET' | 'POST'
   headers: Record<string, string>
   body: string | null
-  /** Is given what ends the exchange as a timeout, in these words; returns what cancels that. */
-  deadline(over: (words: string) => void): () => void
+  /** Is given what ends the exchange as a timeout, and is told how long it had; returns what cancels that. */
+  deadline(over: (limit: string) => void): () => void
   /** The status has come. False ends the exchange with it. */
   onStart(status: number, headers: IncomingHttpHeaders): boolean
   /** False ends the exchange; the answer counts all the same. */
@@ -80,6 +94,7 @@ export const createExchange = (guard: Guard): Exchange => {
     new Promise<Failure | null>((resolve) => {
       let controller: Dispatcher.DispatchController | null = null
       let isOver = false
+      let answered = 0
 
       const end = (result: Failure | null) => {
         if (isOver) return
@@ -91,7 +106,11 @@ export const createExchange = (guard: Guard): Exchange => {
         end(result)
         controller?.abort(new Error('enough'))
       }
-      const cancel = wish.deadline((words) => stop(failed('timeout', words)))
+      const lateness = (limit: string): string => {
+        if (controller === null) return `no connection ${limit}`
+        return answered === 0 ? `no answer ${limit}` : `it answered ${answered}, but not to the end ${limit}`
+      }
+      const cancel = wish.deadline((limit) => stop(failed('timeout', lateness(limit))))
 
       agent.dispatch(options, {
         onRequestStart: (started) => {
@@ -100,13 +119,15 @@ export const createExchange = (guard: Guard): Exchange => {
         },
         onResponseStart: (_controller, status, headers) => {
           // Interim answers are not the answer.
-          if (status >= 200 && !wish.onStart(status, headers)) stop(null)
+          if (status < 200) return
+          answered = status
+          if (!wish.onStart(status, headers)) stop(null)
         },
         onResponseData: (_controller, chunk) => {
           if (!isOver && !wish.onChunk(chunk)) stop(null)
         },
         onResponseEnd: () => end(null),
-        onResponseError: (_controller, error) => end(erred(error)),
+        onResponseError: (_controller, error) => end(erred(error, answered)),
       })
     })
 

@@ -43,7 +43,7 @@ export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }):
         method: request.method,
         headers: { 'user-agent': 'smshook', ...request.headers, ...authorizationOf(target) },
         body: request.body,
-        deadline: (over) => clock.after(timeoutMs, () => over(`no whole answer within ${timeoutMs} ms`)),
+        deadline: (over) => clock.after(timeoutMs, () => over(`within ${timeoutMs} ms`)),
         onStart: (answered, headers) => {
           status = answered
           const value: string | string[] | undefined = headers['retry-after']

@@ -34,15 +34,15 @@ const attempt = (url: string, fields: Partial<WebhookTry> = {}) =>
   webhook.attempt({ url, guarded: false, request, timeoutMs: 5000, ...fields })
 
 /** The same in a process of its own: some of the environment is read only when Node starts. */
-const attemptElsewhere = async (url: string, env: NodeJS.ProcessEnv): Promise<unknown> => {
+const attemptElsewhere = async (url: string, env: NodeJS.ProcessEnv, guarded = false): Promise<unknown> => {
   const lib = join(import.meta.dirname, '../../lib')
   const script = `
     const { createWebhook } = await import('${lib}/outbound/webhook.ts')
     const { createGuard } = await import('${lib}/outbound/guard.ts')
     const { systemClock: clock } = await import('${lib}/clock.ts')
-    const webhook = createWebhook({ clock, guard: createGuard() })
+    const webhook = createWebhook({ clock, guard: createGuard(['127.0.0.1', 'localhost']) })
     const request = { method: 'POST', headers: {}, body: '' }
-    const one = { url: process.argv[1], guarded: false, request, timeoutMs: 10_000 }
+    const one = { url: process.argv[1], guarded: ${guarded}, request, timeoutMs: 10_000 }
     console.log(JSON.stringify(await webhook.attempt(one)))
     await webhook.close()`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, url], {
@@ -159,12 +159,19 @@ describe('requests', () => {
     expect(server.asked).toEqual([])
   })
 
-  test('proxies of the environment are not used', async () => {
+  test.each([
+    ['configured, by address', false, '127.0.0.1'],
+    ['given as data, by address', true, '127.0.0.1'],
+    ['given as data, by name', true, 'localhost'],
+  ])('proxies of the environment are not used for a URL %s', async (_how, guarded, host) => {
     const server = await start()
+    const proxy = await start()
     const variables = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].flatMap((name) => [name, name.toLowerCase()])
-    const proxies = Object.fromEntries(variables.map((name) => [name, 'http://127.0.0.1:9']))
-    const outcome = await attemptElsewhere(server.url, { ...proxies, NODE_USE_ENV_PROXY: '1' })
+    const proxies = Object.fromEntries(variables.map((name) => [name, proxy.url]))
+    const env = { ...proxies, NO_PROXY: '', no_proxy: '', NODE_USE_ENV_PROXY: '1' }
+    const outcome = await attemptElsewhere(server.url.replace('127.0.0.1', host), env, guarded)
     expect(outcome).toMatchObject({ type: 'answer', status: 200 })
+    expect([server.connections, proxy.connections]).toEqual([1, 0])
   })
 
   test('https works, in HTTP/1.1 where more is offered too', async () => {
