@@ -5,7 +5,8 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
 import { dispatcherShape } from './dispatcher.ts'
 import { eventSchema, type SmsEvent } from './event.ts'
-import { enclose } from './fallback/attachment.ts'
+import { enclose, listed } from './fallback/attachment.ts'
+import { type LetterForm, sendAs } from './fallback/forms.ts'
 import { letter, messageIdFor } from './fallback/letter.ts'
 import type { Mailer } from './fallback/mailer.ts'
 import { nextMailStep } from './fallback/schedule.ts'
@@ -99,14 +100,18 @@ export const deliver = async (
   const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
   const webhook = createWebhook({ clock, guard: createGuard() })
   const mailTo = fixedRecipients(entry.fallback?.to)?.[0] ?? null
-  const target = createTarget('endpoint', { ...entry, events: [event.type] }, {
-    clock,
-    webhook,
-    formats,
-    defaultFormat,
-    policies,
-    mailTo: () => mailTo,
-  })
+  const target = createTarget(
+    'endpoint',
+    { ...entry, events: [event.type] },
+    {
+      clock,
+      webhook,
+      formats,
+      defaultFormat,
+      policies,
+      mailTo: () => mailTo,
+    },
+  )
   const createdAt = clock.now()
   const delivery: Delivery = {
     ...unstored,
@@ -135,16 +140,19 @@ export const deliver = async (
     createdAt: clock.now(),
     tries: 0,
   }
-  const composed = letter([{ event, delivery: { ...delivery, tries: attempts.length, reason }, attempts }], {
-    mail,
-    domain,
-    subjectWords: true,
-    stored: false,
-    enclosed: await enclose([event]),
-    successAt: () => target.policy.success,
-  })
+  const story = { event, delivery: { ...delivery, tries: attempts.length, reason }, attempts }
+  const compose = async (form: LetterForm) =>
+    letter([story], {
+      mail,
+      domain,
+      subjectWords: true,
+      stored: false,
+      enclosed: form === 'whole' ? await enclose([event]) : listed([event]),
+      successAt: () => target.policy.success,
+      form,
+    })
   for (;;) {
-    const outcome = await mailer.send(composed)
+    const outcome = await sendAs('whole', compose, mailer)
     const next = nextMailStep(mail, outcome, { now: clock.now(), random: Math.random() })
     if (next.to === 'sent') return { state: 'emailed', attempts, mail: outcome }
     if (next.to === 'failed') return { state: 'failed', attempts, mail: outcome }

@@ -58,6 +58,20 @@ const isUnsaid = (contentType: string): boolean =>
 /** One file on its way into a mail; `n` is its place in its message. */
 type Coming = { to: Enclosed; file: Media; n: number }
 
+/** Nothing is attached, nor looked at: what came is named. */
+export const listed = (events: readonly SmsEvent[]): Enclosed[] =>
+  events.map(({ media }) => {
+    const all = nothing()
+    media.forEach((file, index) => {
+      const bytes = Buffer.byteLength(file.data ?? '', 'base64')
+      if (isLayout(file.contentType)) return
+      if (bytes > 0) all.leftOut.push({ name: plainName(file.name, index + 1), bytes })
+      else if (file.url !== null) all.links.push({ url: file.url, fault: null })
+      else all.unreadable.push(plainName(file.name, index + 1))
+    })
+    return all
+  })
+
 /** For the messages of one mail, in order. Without `fetchFiles` addresses are only listed. Never rejects. */
 export const enclose = async (
   events: readonly SmsEvent[],

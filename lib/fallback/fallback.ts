@@ -2,12 +2,13 @@
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Delivery, Endpoint, MailOutcome, NewMail, Policy } from '../delivery.ts'
+import type { DigestRule } from '../digest.ts'
 import type { Engine } from '../engine.ts'
 import type { SmsEvent } from '../event.ts'
 import type { Logger } from '../logger.ts'
 import { fixedRecipients, type Recipients, recipientsOf, recipientsSchema } from '../recipients.ts'
 import type { Emit } from '../signals.ts'
-import { enclose, type FetchFiles } from './attachment.ts'
+import { enclose, type FetchFiles, listed } from './attachment.ts'
 import { letter, messageIdFor, testLetter } from './letter.ts'
 import { mailboxSchema } from './mailbox.ts'
 import { createMailer, type MailerOptions, smtpSchema } from './mailer.ts'
@@ -25,7 +26,22 @@ export type FallbackOptions = Pick<MailerOptions, 'smtp' | 'from'> & {
    * addresses are strangers'; they may only be public ones, or those in `allowAddresses`. Default: false.
    */
   fetchMedia?: boolean | undefined
+  /**
+   * Emails to the same recipients within an hour; the messages that follow are gathered, and each digest holds
+   * them in full. false: every message is an email of its own, however many. Default: 60.
+   */
+  mailsPerHour?: number | false | undefined
 }
+
+const defaultMailsPerHour = 60
+
+/** Our choices: a phone buzzes every five minutes, and a digest can still be read, and sent. */
+const digestsAfter = (mailsPerHour: number): DigestRule => ({
+  mailsPerHour,
+  waitMs: 5 * 60_000,
+  mostMessages: 250,
+  mostBytes: 4 * 1024 * 1024,
+})
 
 const isZone = (zone: string): boolean => {
   try {
@@ -42,11 +58,15 @@ export const fallbackSchema = z.strictObject({
   zone: z.string().refine(isZone, "write an IANA time zone such as 'Australia/Sydney'").optional(),
   subjectWords: z.boolean().describe('true or false').optional(),
   fetchMedia: z.boolean().describe('true or false').optional(),
+  mailsPerHour: z
+    .union([z.literal(false), z.number().int().min(1)])
+    .describe('a whole number, 1 or more, or false')
+    .optional(),
 })
 
 type Parts = {
   options: FallbackOptions
-  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
+  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'release' | 'onDue'>
   /** What counts as delivered at an endpoint; the letter says so. */
   successAt(endpoint: Endpoint): Policy['success']
   /** The endpoint as it was tried last, which is not always as it was stored. */
@@ -80,21 +100,24 @@ export const createFallback = ({
   emit,
 }: Parts): Fallback => {
   const { smtp, from, zone, subjectWords = true, fetchMedia = false } = options
+  const { mailsPerHour = defaultMailsPerHour } = options
   const to = options.to!
   const mailer = createMailer({ smtp, from, clock })
   const { domain } = mailer
   const postman = createPostman({
     engine,
     mailer,
-    compose: async ({ mail, stories }) => {
+    digests: mailsPerHour === false ? null : digestsAfter(mailsPerHour),
+    compose: async ({ mail, stories }, form) => {
       const events = stories.map(({ event }) => event)
-      const enclosed = await enclose(events, fetchMedia ? fetchFiles : null)
+      const enclosed =
+        form === 'whole' ? await enclose(events, fetchMedia ? fetchFiles : null) : listed(events)
       return letter(
         stories.map(({ delivery, ...story }) => ({
           ...story,
           delivery: { ...delivery, endpoint: current(delivery.endpoint) },
         })),
-        { mail, domain, zone, subjectWords, stored: true, successAt, enclosed },
+        { mail, domain, zone, subjectWords, stored: true, successAt, enclosed, form },
       )
     },
     clock,

@@ -1,6 +1,8 @@
 // The HTML of a letter: one column, inline styles, nothing loaded from anywhere, no link made from the text of
 // a message. Pure; everything passes through escapeHtml on its way in.
+import type { Opening } from './digest-wording.ts'
 import { escapeHtml as safe } from './legible.ts'
+import type { Content } from './letter.ts'
 import type { Fact, Section, TryRow } from './wording.ts'
 
 const font = 'font-family:-apple-system,BlinkMacSystemFont,Segoe UI,Roboto,Helvetica,Arial,sans-serif'
@@ -10,6 +12,8 @@ const wrap = 'overflow-wrap:anywhere;word-break:break-word'
 
 const paragraph = (text: string, style = ''): string =>
   `<p style="margin:0 0 16px;${wrap};${style}">${safe(text)}</p>`
+
+const noteHtml = (note: string): string => paragraph(note, 'font-size:14px;opacity:.7')
 
 // Some mail programs know no `white-space`, hence a tag for every line end.
 const messageBox = (message: string): string =>
@@ -30,7 +34,8 @@ const tryRow = ({ n, at, outcome, took }: TryRow): string => {
   return `<tr>${cell(String(n), 'text-align:right')}${cell(at)}${cell(took, 'text-align:right;white-space:nowrap')}${cell(outcome, wrap)}</tr>`
 }
 
-const sectionHtml = (section: Section, note: string): string =>
+/** A null note stands elsewhere. */
+const sectionHtml = (section: Section, note: string | null): string =>
   [
     paragraph(section.lead, 'font-size:17px;font-weight:600'),
     section.news === null ? '' : paragraph(section.news),
@@ -39,7 +44,7 @@ const sectionHtml = (section: Section, note: string): string =>
     section.callable === null ? '' : callButton(section.callable),
     `<hr style="${faint};margin:0 0 16px">`,
     table(section.facts.map(factRow).join(''), 'font-size:15px'),
-    paragraph(note, 'font-size:14px;opacity:.7'),
+    note === null ? '' : noteHtml(note),
     `<div style="${faint};padding-top:14px;font-size:13px;opacity:.8">`,
     paragraph('For your developer', 'font-weight:600;margin-bottom:6px'),
     ...section.developer.map((line) => paragraph(line, 'margin-bottom:6px')),
@@ -47,8 +52,18 @@ const sectionHtml = (section: Section, note: string): string =>
     '</div>',
   ].join('')
 
-/** `note` says what replying to the mail does. */
-export const htmlOf = (title: string, sections: readonly Section[], note: string): string =>
+const openingHtml = ({ lead, contents }: Opening, note: string): string =>
+  [
+    paragraph(lead, 'font-size:17px;font-weight:600'),
+    contents.length === 0
+      ? ''
+      : `<div style="margin:0 0 16px;font-size:15px;${wrap}">${contents.map((line) => `<div><bdi>${safe(line)}</bdi></div>`).join('')}</div>`,
+    noteHtml(note),
+  ].join('')
+
+const divider = '<hr style="border:0;border-top:3px solid #2563eb;margin:24px 0">'
+
+export const htmlOf = (title: string, { opening, sections, note }: Content): string =>
   [
     '<!doctype html><html><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
@@ -56,6 +71,8 @@ export const htmlOf = (title: string, sections: readonly Section[], note: string
     `<title>${safe(title)}</title></head>`,
     `<body style="margin:0;padding:20px 16px;${font};font-size:16px;line-height:1.45">`,
     '<div style="max-width:600px;margin:0 auto">',
-    ...sections.map((section) => sectionHtml(section, note)),
+    ...(opening
+      ? [openingHtml(opening, note), ...sections.map((section) => divider + sectionHtml(section, null))]
+      : sections.map((section) => sectionHtml(section, note))),
     '</div></body></html>\n',
   ].join('\n')

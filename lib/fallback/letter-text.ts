@@ -1,7 +1,9 @@
 // The plain text of a letter. Pure.
+import type { Content } from './letter.ts'
 import type { Section } from './wording.ts'
 
 const rule = '-'.repeat(40)
+const doubleRule = '='.repeat(40)
 
 const widest = (cells: readonly string[]): number => Math.max(0, ...cells.map((cell) => cell.length))
 
@@ -14,7 +16,8 @@ const triesOf = ({ tries }: Section): string[] => {
   )
 }
 
-const paragraphs = (section: Section, note: string): string[] => {
+/** A null note stands elsewhere. */
+const paragraphs = (section: Section, note: string | null): string[] => {
   const labels = widest(section.facts.map(({ label }) => label)) + 2
   return [
     section.lead,
@@ -22,11 +25,19 @@ const paragraphs = (section: Section, note: string): string[] => {
     ...(section.message === null ? [] : [section.message]),
     ...(section.remarks.length === 0 ? [] : [section.remarks.join('\n')]),
     [rule, ...section.facts.map(({ label, value }) => `${`${label}:`.padEnd(labels)}${value}`)].join('\n'),
-    note,
+    ...(note === null ? [] : [note]),
     ['For your developer', ...section.developer, ...triesOf(section)].join('\n'),
   ]
 }
 
-/** `note` says what replying to the mail does. */
-export const textOf = (sections: readonly Section[], note: string): string =>
-  `${sections.flatMap((section) => paragraphs(section, note)).join('\n\n')}\n`
+export const textOf = ({ opening, sections, note }: Content): string => {
+  const parts = opening
+    ? [
+        opening.lead,
+        ...(opening.contents.length === 0 ? [] : [opening.contents.join('\n')]),
+        note,
+        ...sections.flatMap((section) => [doubleRule, ...paragraphs(section, null)]),
+      ]
+    : sections.flatMap((section) => paragraphs(section, note))
+  return `${parts.join('\n\n')}\n`
+}

@@ -3,11 +3,13 @@
 import { createHash } from 'node:crypto'
 import type { Mail } from '../delivery.ts'
 import type { Story } from '../engine.ts'
-import type { SmsEvent } from '../event.ts'
+import type { Address, SmsEvent } from '../event.ts'
 import type { Attachment, Enclosed } from './attachment.ts'
+import { digestSubject, manyMessages, type Opening, openingOf } from './digest-wording.ts'
 import { oneLine, visibleLength } from './legible.ts'
 import { htmlOf } from './letter-html.ts'
 import { textOf } from './letter-text.ts'
+import { momentsIn } from './moments.ts'
 import { headline, type Section, sectionOf, type WordingContext } from './wording.ts'
 
 /** A mail ready to be sent; only its sender is the mailer's. */
@@ -20,7 +22,8 @@ export type Letter = {
   references: string
   subject: string
   text: string
-  html: string
+  /** Null in a letter that is as plain as can be. */
+  html: string | null
   headers: Record<string, string>
   attachments: Attachment[]
   date: Date
@@ -57,11 +60,14 @@ export const messageIdFor = (
   domain: string,
 ): string => `<${hash('mail', of.gateway, of.identity, of.endpointId, of.round)}@${domain}>`
 
+const keyOf = (address: Address | null): string => address?.e164 ?? address?.raw.trim().toLowerCase() ?? ''
+
 /** A Message-ID that no mail has: whatever two numbers have to do with each other hangs under it. */
-const threadRoot = ({ from, to }: SmsEvent, domain: string): string => {
-  const pair = [from, to].map((address) => address?.e164 ?? address?.raw.trim().toLowerCase() ?? '')
-  return `<${hash('thread', ...pair.sort())}@${domain}>`
-}
+const threadRoot = ({ from, to }: SmsEvent, domain: string): string =>
+  `<${hash('thread', ...[keyOf(from), keyOf(to)].sort())}@${domain}>`
+
+/** The digests to one number are a thread of their own. */
+const digestRoot = ({ to }: SmsEvent, domain: string): string => `<${hash('digests', keyOf(to))}@${domain}>`
 
 const subjectOf = (event: SmsEvent, words: boolean): string => {
   const start = headline(event, nameLength)
@@ -70,12 +76,20 @@ const subjectOf = (event: SmsEvent, words: boolean): string => {
   return said === '' ? start : `${start}: "${said}"`
 }
 
+/** What a mail says. */
+export type Content = {
+  /** Before the messages, where they are several. */
+  opening: Opening | null
+  sections: readonly Section[]
+  /** What replying to the mail does. */
+  note: string
+}
+
 const dressed = (
-  { mail, domain }: Pick<LetterContext, 'mail' | 'domain'>,
+  { mail, domain, form }: Pick<LetterContext, 'mail' | 'domain' | 'form'>,
   thread: string,
   subject: string,
-  sections: readonly Section[],
-  note: string,
+  content: Content,
   attachments: Attachment[],
 ): Letter => ({
   to: mail.to,
@@ -83,8 +97,8 @@ const dressed = (
   inReplyTo: thread,
   references: thread,
   subject,
-  text: textOf(sections, note),
-  html: htmlOf(subject, sections, note),
+  text: textOf(content),
+  html: form === 'plain' ? null : htmlOf(subject, content),
   headers: {
     // RFC 3834: nobody's absence note should answer this.
     'Auto-Submitted': 'auto-generated',
@@ -96,17 +110,25 @@ const dressed = (
   date: new Date(mail.createdAt),
 })
 
-/** The mail for these deliveries; the subject and the thread are the first one's. */
+/** The mail for these deliveries. */
 export const letter = (stories: readonly Story[], context: LetterContext): Letter => {
   const first = stories[0]
   if (!first) throw new Error('a mail without a delivery has nothing to say')
+  const { domain, subjectWords, enclosed } = context
+  const isDigest = stories.length > 1
+  const moments = momentsIn(context.zone)
+  const sections = stories.map((story, index) => {
+    const section = sectionOf(story, context, moments, enclosed[index])
+    if (!isDigest) return section
+    const lead = `${index + 1} of ${stories.length}. ${section.lead}`
+    return { ...section, lead, tries: stories.length < manyMessages ? section.tries : [] }
+  })
   return dressed(
     context,
-    threadRoot(first.event, context.domain),
-    subjectOf(first.event, context.subjectWords),
-    stories.map((story, index) => sectionOf(story, context, context.enclosed[index])),
-    replyNote,
-    context.enclosed.flatMap(({ attachments }) => attachments),
+    isDigest ? digestRoot(first.event, domain) : threadRoot(first.event, domain),
+    isDigest ? digestSubject(stories, subjectLength, nameLength) : subjectOf(first.event, subjectWords),
+    { opening: isDigest ? openingOf(stories, moments) : null, sections, note: replyNote },
+    enclosed.flatMap(({ attachments }) => attachments),
   )
 }
 
@@ -116,18 +138,21 @@ export const testLetter = (context: Pick<LetterContext, 'mail' | 'domain'>): Let
     context,
     `<${hash('thread', 'test')}@${context.domain}>`,
     'Test: SMS fallback mail works',
-    [
-      {
-        lead: 'This is a test. If you can read it, texts that your system misses will reach you here.',
-        news: null,
-        message: null,
-        remarks: [],
-        facts: [{ label: 'Sent to', value: context.mail.to.join(', ') }],
-        callable: null,
-        developer: ['Sent by smshook on request; no message is behind it.'],
-        tries: [],
-      },
-    ],
-    'There is nothing to do.',
+    {
+      opening: null,
+      sections: [
+        {
+          lead: 'This is a test. If you can read it, texts that your system misses will reach you here.',
+          news: null,
+          message: null,
+          remarks: [],
+          facts: [{ label: 'Sent to', value: context.mail.to.join(', ') }],
+          callable: null,
+          developer: ['Sent by smshook on request; no message is behind it.'],
+          tries: [],
+        },
+      ],
+      note: 'There is nothing to do.',
+    },
     [],
   )

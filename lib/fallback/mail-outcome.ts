@@ -15,6 +15,8 @@ type SmtpError = {
   /** The SMTP command that was answered, `CONN` before there was one, `API` when none was sent. */
   command?: string
   responseCode?: number
+  /** The answer itself. */
+  response?: string
   /** One for each refused recipient, when all were refused. */
   rejectedErrors?: SmtpError[]
 }
@@ -38,14 +40,26 @@ const isRefusal = (reply: number | undefined): reply is number =>
 /** 552 at RCPT is a full mailbox and counts as 452 (RFC 5321, 4.5.3.1.10). */
 const isRefusedRecipient = (reply: number | undefined): boolean => isRefusal(reply) && reply !== 552
 
+/**
+ * 552 before or after the message, or a size that the server named beforehand: the mail is too large. A full
+ * mailbox is 552 as well, but RFC 3463 has a number of its own for it.
+ */
+const isTooLarge = ({ code, command, responseCode }: SmtpError): boolean =>
+  responseCode === 552 || (code === 'EMESSAGE' && command === 'MAIL FROM')
+
+const isFull = ({ response }: SmtpError): boolean => /^5\d\d[- ]5\.2\.2\b/.test(response ?? '')
+
 const atCommand = (error: SmtpError): Verdict | null => {
   const { command, responseCode } = error
   if (command === 'RCPT TO') {
     const refused = (error.rejectedErrors ?? [error]).every((one) => isRefusedRecipient(one.responseCode))
     return refused ? forGood('recipient') : forNow('recipient')
   }
-  const code = command === 'MAIL FROM' ? 'sender' : command === 'DATA' ? 'message' : null
-  if (code === null || responseCode === undefined) return null
+  if (command !== 'MAIL FROM' && command !== 'DATA') return null
+  if (isFull(error)) return forNow('recipient')
+  if (isTooLarge(error)) return forGood('size')
+  const code = command === 'MAIL FROM' ? 'sender' : 'message'
+  if (responseCode === undefined) return null
   return isRefusal(responseCode) ? forGood(code) : forNow(code)
 }
 

@@ -180,7 +180,7 @@ export const createMailer = (options: MailerOptions): Mailer => {
           to: to.map((address) => ({ name: '', address })),
           subject,
           text,
-          html,
+          ...(html === null ? {} : { html }),
           messageId,
           inReplyTo,
           references,

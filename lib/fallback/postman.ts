@@ -1,10 +1,12 @@
 // Claims the mails that are due, sends them and settles what came of it. It knows neither SMTP (mailer.ts)
 // nor words (letter.ts), and nothing of the tries that went before.
 import type { Clock } from '../clock.ts'
-import type { Mail, MailNext, MailOutcome } from '../delivery.ts'
+import { type Mail, type MailNext, type MailOutcome, mostInterruptions } from '../delivery.ts'
+import type { DigestRule } from '../digest.ts'
 import type { Engine, Lease, MailClaim } from '../engine.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
+import { firstForm, type LetterForm, sendAs } from './forms.ts'
 import type { Letter } from './letter.ts'
 import type { MailError } from './mail-outcome.ts'
 import { masked } from './mailbox.ts'
@@ -12,10 +14,12 @@ import { type Mailer, maxConnections } from './mailer.ts'
 import { nextMailStep } from './schedule.ts'
 
 export type PostmanParts = {
-  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'>
+  engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'release' | 'onDue'>
   mailer: Pick<Mailer, 'send' | 'verify'>
   /** May take a while, which must be bounded. */
-  compose(claim: MailClaim): Letter | Promise<Letter>
+  compose(claim: MailClaim, form: LetterForm): Letter | Promise<Letter>
+  /** When mails are gathered; null: never. */
+  digests: DigestRule | null
   clock: Clock
   logger: Logger
   emit: Emit
@@ -55,7 +59,17 @@ const mailAfter = (mail: Mail, outcome: MailOutcome, next: MailNext, now: number
   outcome,
 })
 
-export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: PostmanParts): Postman => {
+/** Instead of another attempt that may end as all before it. */
+const interrupted: MailOutcome = {
+  type: 'error',
+  code: 'interrupted',
+  permanent: true,
+  operator: false,
+  message: `the process died ${mostInterruptions} times while it sent this email`,
+}
+
+export const createPostman = (parts: PostmanParts): Postman => {
+  const { engine, mailer, compose, digests, clock, logger, emit } = parts
   const underway = new Map<Promise<void>, Lease>()
   const waits = new AbortController()
   let running: Promise<number> | null = null
@@ -80,6 +94,7 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
 
   /** One alert for each change of what is wrong, however many mails meet it. */
   const onSetUp = (outcome: MailOutcome) => {
+    if (outcome === interrupted) return
     const reached = outcome.type === 'sent' || outcome.permanent
     if (reached) {
       if (setUpFault !== null) logger.info({}, 'the mail server takes mail again')
@@ -104,15 +119,15 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
   }
 
   const send = async (claim: MailClaim): Promise<MailOutcome> => {
-    let composed: Letter
+    const { interruptions } = claim.mail
+    if (interruptions >= mostInterruptions) return interrupted
     try {
-      composed = await compose(claim)
+      return await sendAs(firstForm(interruptions), (form) => compose(claim, form), mailer)
     } catch (error) {
       // Its message may quote the text of the SMS.
       const message = `the letter could not be written (${(error as Error | null)?.name ?? 'unknown'})`
       return { type: 'error', code: 'letter', permanent: false, operator: false, message }
     }
-    return mailer.send(composed)
   }
 
   const settle = async (
@@ -158,6 +173,8 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
       return
     }
     logger.error(why, 'a mail could not be sent; its deliveries are listed as failed and can be replayed')
+    if (outcome.code === 'interrupted')
+      emit('alert', { code: 'mail-interrupted', message: `mail ${mail.id}: ${outcome.message}` })
     for (const { delivery } of stories)
       emit('failed', { deliveryId: delivery.id, endpointId: delivery.endpoint.id, reason: 'mail-failed' })
   }
@@ -182,7 +199,7 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
   const claim = async (limit: number): Promise<MailClaim[]> => {
     if (stopped || limit === 0) return []
     try {
-      const claims = await engine.claimMails({ limit, leaseMs })
+      const claims = await engine.claimMails({ limit, leaseMs, digests })
       onEngineWell()
       return claims
     } catch (error) {
@@ -243,6 +260,9 @@ export const createPostman = ({ engine, mailer, compose, clock, logger, emit }: 
       enough.abort()
       waits.abort()
       cancelRenewal()
+      const left = [...underway.values()]
+      // A mail that is cut off by an orderly end was not interrupted; it goes out again.
+      if (left.length > 0) await engine.release(left).catch(onEngine)
     },
   }
 }

@@ -3,8 +3,8 @@ import type { Attempt, Delivery, Endpoint, Outcome, OutcomeCode, Policy, Reason 
 import type { Story } from '../engine.ts'
 import type { Address, EventType, SmsEvent } from '../event.ts'
 import { type Enclosed, type FetchFault, mostAttachedBytes } from './attachment.ts'
-import { legible, oneLine } from './legible.ts'
 import type { LetterForm } from './forms.ts'
+import { legible, oneLine } from './legible.ts'
 import type { Moments } from './moments.ts'
 
 export type WordingContext = {

@@ -1,5 +1,12 @@
 // What happens next with a delivery. Pure and exhaustive: the dispatcher only carries out.
-import { type Delivery, type Outcome, type Policy, type Reason, suspectFrom } from '../delivery.ts'
+import {
+  type Delivery,
+  mostInterruptions,
+  type Outcome,
+  type Policy,
+  type Reason,
+  suspectFrom,
+} from '../delivery.ts'
 import { delayMs, endsTries, isSuccess } from './policy.ts'
 
 type ToFallback = { to: 'fallback'; reason: Reason }
@@ -11,9 +18,6 @@ export type Decision = { to: 'delivered' } | { to: 'retry'; dueAt: number } | To
 
 type Standing = Pick<Delivery, 'tries' | 'interruptions' | 'round' | 'createdAt'>
 type Moment = { now: number; random: number }
-
-/** A message that kills the process in mid-try this often goes to the email instead. */
-export const mostInterruptions = 10
 
 /** Whether the next try is to be made apart from other suspects: the process died over it oftener than not. */
 export const isSuspect = ({ tries, interruptions }: Pick<Delivery, 'tries' | 'interruptions'>): boolean =>

@@ -57,7 +57,7 @@ test.each([
     const { text, html } = write({ enclosed: enclosed({ links: [{ url, fault }] }) })
     expect(text).toContain(`${words} ${url}\n`)
     expect(html).toContain('https://x.example/1?a=&lt;b&gt;&quot;c&quot;')
-    expect(html.match(/<a /g)).toHaveLength(1)
+    expect(html!.match(/<a /g)).toHaveLength(1)
     expect(html).toContain('<a href="tel:')
   },
 )

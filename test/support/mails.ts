@@ -7,8 +7,8 @@ import { story } from './stories.ts'
 
 type Row = { mail: Mail; stories: Story[]; lease: { token: string; until: number } | null }
 
-export type MailEngine = Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'onDue'> & {
-  owe(fields?: { to?: string[]; stories?: Story[] }): Mail
+export type MailEngine = Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'release' | 'onDue'> & {
+  owe(fields?: { to?: string[]; stories?: Story[]; interruptions?: number }): Mail
   mail(id: string): Mail
   /** Every call, by name. */
   readonly calls: string[]
@@ -42,7 +42,7 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
   const engine: MailEngine = {
     calls,
     failing: false,
-    owe({ to = ['owner@example.com'], stories = [story()] } = {}) {
+    owe({ to = ['owner@example.com'], stories = [story()], interruptions = 0 } = {}) {
       mails += 1
       const id = `mail-${mails}`
       const mail: Mail = {
@@ -51,7 +51,7 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
         messageId: `<${id}@example.com>`,
         state: 'pending',
         tries: 0,
-        interruptions: 0,
+        interruptions,
         createdAt: clock.now(),
         dueAt: clock.now(),
         endedAt: null,
@@ -101,6 +101,13 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
       }
       if (dueAt !== null) clock.after(dueAt - clock.now(), wake)
       return 'settled'
+    },
+    async release(leases) {
+      call('release')
+      for (const lease of leases) {
+        const row = ours(lease)
+        if (row) row.lease = null
+      }
     },
     async renew(leases, leaseMs) {
       call('renew')

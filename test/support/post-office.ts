@@ -1,4 +1,5 @@
 // A postman with a real mail server, an engine in memory and a clock that the test turns.
+import { listed } from '../../lib/fallback/attachment.ts'
 import { letter } from '../../lib/fallback/letter.ts'
 import { createMailer } from '../../lib/fallback/mailer.ts'
 import { createPostman } from '../../lib/fallback/postman.ts'
@@ -35,7 +36,14 @@ export const postOffice = async (options: SmtpOptions = {}, compose?: () => neve
     return createPostman({
       engine,
       mailer,
-      compose: compose ?? (({ mail, stories }) => letter(stories, letterContext({ mail }))),
+      compose:
+        compose ??
+        (({ mail, stories }, form) =>
+          letter(
+            stories,
+            letterContext({ mail, form, enclosed: listed(stories.map(({ event }) => event)) }),
+          )),
+      digests: null,
       clock,
       logger: { info: log('info'), warn: log('warn'), error: log('error') },
       emit: (name, payload) => signals.push({ name, payload }),
