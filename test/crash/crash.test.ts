@@ -1,13 +1,14 @@
 // A real process is killed again and again while posts arrive and tries run, always on the same file, and
 // nothing that it acknowledged may be lost.
-//   CRASH_CYCLES=200   more kills than the 20 of every day
-//   CRASH_SEED=1234    the first seed, which is printed with each cycle, to see one again
+//   TORTURE_SCALE=10   200 kills instead of the 20 of every day
+//   TORTURE_SEED=1234  the first seed, which is printed with each cycle, to see one again
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Found } from '../../lib/engine.ts'
 import { type AppSettings, killApps, startApp } from '../support/app-process.ts'
+import { scale, seed, tell } from '../support/torture.ts'
 import { until } from '../support/until.ts'
 import { describeMoment, type Life, live } from './cycle.ts'
 import { figures } from './figures.ts'
@@ -16,8 +17,7 @@ import { startOutside } from './outside.ts'
 import { snapshot } from './snapshot.ts'
 import { mailsOf, verdict } from './verdict.ts'
 
-const cycles = Number(process.env.CRASH_CYCLES ?? 20)
-const firstSeed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const cycles = 20 * scale
 const tries = 10
 
 const say = (line: string) => process.stderr.write(`crash: ${line}\n`)
@@ -41,12 +41,11 @@ test(
 
     try {
       for (let cycle = 0; cycle < cycles; cycle += 1) {
-        const seed = firstSeed + cycle
-        const life = await live({ ledger, outside, settings }, seed)
+        const life = await live({ ledger, outside, settings }, seed + cycle)
         lives.push(life)
         const left = snapshot(file)
         say(
-          `cycle ${cycle + 1}, CRASH_SEED=${seed}: ${describeMoment(life.moment)}${life.isLate ? ', which did not come' : ''}; ${life.posts} posts, ${left.deliveries.length} deliveries in work`,
+          `cycle ${cycle + 1}, TORTURE_SEED=${seed + cycle}: ${describeMoment(life.moment)}${life.isLate ? ', which did not come' : ''}; ${life.posts} posts, ${left.deliveries.length} deliveries in work`,
         )
         expect(faultsOf(ledger, left)).toEqual([])
         recordKill(ledger, left)
@@ -65,7 +64,7 @@ test(
       app.kill('SIGTERM')
       expect(await app.ended).toMatchObject({ code: 0 })
 
-      say(figures({ ledger, lives, found, outside }))
+      tell('crash', figures({ ledger, lives, found, outside }))
       expect(verdict(found, { ledger, outside, tries, mails: mailsOf(outside) })).toEqual([])
       const left = snapshot(file)
       expect(faultsOf(ledger, left)).toEqual([])

@@ -8,14 +8,14 @@ const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, o
 
 type Ran = { ledger: Ledger; lives: readonly Life[]; found: readonly Found[]; outside: Outside }
 
-export const figures = ({ ledger, lives, found, outside }: Ran): string => {
+export const figures = ({ ledger, lives, found, outside }: Ran): Record<string, string | number> => {
   const posts = [...ledger.posts.values()]
   const deliveries = found.flatMap((one) => one.deliveries)
   const inState = (state: string) => deliveries.filter(({ delivery }) => delivery.state === state).length
   const again = lives.flatMap(({ againMs }) => againMs ?? []).sort((a, b) => a - b)
   const ms = (value: number | undefined) => `${value?.toFixed(0)} ms`
   const tried = [...outside.tried.values()]
-  const named: Record<string, unknown> = {
+  return {
     kills: lives.length,
     'moments that did not come': lives.filter(({ isLate }) => isLate).length,
     messages: posts.length,
@@ -33,7 +33,4 @@ export const figures = ({ ledger, lives, found, outside }: Ran): string => {
     'copies of mails': outside.smtp.received.length,
     'tried again after ready': `${ms(again[again.length >> 1])} median, ${ms(again.at(-1))} most`,
   }
-  return Object.entries(named)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ')
 }
