@@ -21,9 +21,10 @@ export const errorCodes = {
   'service-mismatch': ['sender', 'The post names another `service_id` than the one configured.'],
   'number-mismatch': ['sender', 'The post names another `sms_number` than the one configured.'],
   'body-too-large': ['sender', 'The body is larger than the gateway allows.'],
-  'body-encoding': ['sender', 'The body is compressed, which no gateway does.'],
+  'body-encoding': ['sender', 'The body is compressed, and not by gzip, deflate or br, or not as it says.'],
   'body-unreadable': ['sender', 'The body is not what the gateway sends; it is kept in quarantine.'],
   'body-aborted': ['sender', 'The sender went away before the body had come.'],
+  'body-timeout': ['sender', 'The body came too slowly: it has 15 seconds, and one more for each 64 kB.'],
   'body-consumed': ['developer', 'A body parser in front of smshook ate the bytes; mount smshook before it.'],
   'engine-not-ready': ['operator', 'The store is not open yet, or cannot be opened; the log says why.'],
   'engine-closed': ['operator', 'The store was closed.'],
@@ -71,7 +72,7 @@ export class VerificationError extends SmshookError<
 
 /** The sender must act: the request cannot be read. */
 export class PayloadError extends SmshookError<
-  'body-too-large' | 'body-encoding' | 'body-unreadable' | 'body-aborted'
+  'body-too-large' | 'body-encoding' | 'body-unreadable' | 'body-aborted' | 'body-timeout'
 > {}
 
 /** The operator must act: the store is not available. */

@@ -46,7 +46,8 @@ export const refuse = (
     ...headers,
     ...(isWhole ? {} : { Connection: 'close' }),
   })
-  if (isWhole) {
+  // One who was too slow already is not waited for a second time.
+  if (isWhole || status === 408) {
     response.end(text)
     return
   }

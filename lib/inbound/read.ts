@@ -1,7 +1,9 @@
-// Reads a request's body off the wire, bounded, or finds what an earlier body parser left of it; and lets
-// the rest of an unwanted one drain away. What the bytes say is read in body.ts.
+// Reads a request's body off the wire, bounded in bytes and time, or finds what an earlier body parser left
+// of it; and lets the rest of an unwanted one drain away. What the bytes say is read in body.ts.
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../clock.ts'
 import { PayloadError } from '../errors.ts'
+import { inflateFor } from './inflate.ts'
 
 /** What body parsers add to a request. */
 export type ParsedRequest = IncomingMessage & { body?: unknown; rawBody?: unknown }
@@ -13,26 +15,34 @@ const tooLarge = (maxBytes: number) =>
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
-/** Resolves with the whole body. Rejects with a PayloadError as soon as it is too large or will never come. */
-export const readBody = (request: IncomingMessage, maxBytes: number): Promise<Buffer> =>
+/** Our choice, and what a phone manages that posts a photo from where reception is poor. */
+const graceMs = 15_000
+const slowestBytesPerMs = 64
+
+/** Resolves with the bytes as they come; the limits hold for these. */
+const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-      return reject(new PayloadError('body-encoding', 'the body is compressed, which no gateway does'))
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes) return reject(tooLarge(maxBytes))
+    const announced = request.headers['content-length']
+    const mostBytes = announced === undefined ? maxBytes : Number(announced)
+    if (mostBytes > maxBytes) return reject(tooLarge(maxBytes))
 
     const chunks: Buffer[] = []
     let size = 0
     let settled = false
     const fail = (error: PayloadError) => {
+      if (settled) return
       settled = true
+      cancel()
       reject(error)
     }
-    const leave = () => {
-      if (!settled) fail(new PayloadError('body-aborted', 'the sender went away before the body had come'))
-    }
+    const leave = () =>
+      fail(new PayloadError('body-aborted', 'the sender went away before the body had come'))
     // Somebody has read to the end of a body in which there was nothing.
     if (request.readableEnded) return resolve(Buffer.alloc(0))
+    const limitMs = graceMs + Math.ceil(mostBytes / slowestBytesPerMs)
+    const cancel = clock.after(limitMs, () =>
+      fail(new PayloadError('body-timeout', `the body had not come within ${limitMs} ms`)),
+    )
     // A middleware that waited before it called next() may hand over a request that is gone already.
     if (request.destroyed) return leave()
 
@@ -48,11 +58,22 @@ export const readBody = (request: IncomingMessage, maxBytes: number): Promise<Bu
     request.on('end', () => {
       if (settled) return
       settled = true
+      cancel()
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))
     })
     request.on('error', leave)
     request.on('close', leave)
   })
+
+/**
+ * Resolves with the whole body, its compression undone; `maxBytes` holds before and after. Rejects with a
+ * PayloadError as soon as it is too large, too late, or will never come.
+ */
+export const readBody = async (request: IncomingMessage, maxBytes: number, clock: Clock): Promise<Buffer> => {
+  const inflate = inflateFor(request.headers['content-encoding'])
+  const bytes = await receive(request, maxBytes, clock)
+  return inflate === null ? bytes : inflate(bytes, maxBytes)
+}
 
 /** A body as it came, or (`bytes` null) as an earlier body parser read it. */
 export type Body = { bytes: Buffer; parsed: undefined } | { bytes: null; parsed: unknown }

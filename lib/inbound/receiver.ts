@@ -50,6 +50,7 @@ const statusOf = {
   'body-unreadable': 400,
   'body-too-large': 413,
   'body-encoding': 415,
+  'body-timeout': 408,
   'body-aborted': 400, // Nobody is there any more to hear it.
 } as const satisfies Record<PayloadError['code'], number>
 
@@ -106,7 +107,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
 
   const bodyOf = async (request: IncomingMessage): Promise<Body> => {
     if (!request.readableDidRead)
-      return { bytes: await readBody(request, gateway.maxBytes), parsed: undefined }
+      return { bytes: await readBody(request, gateway.maxBytes, clock), parsed: undefined }
     const body = leftover(request, gateway.needsBytes)
     if (body === null) {
       const lack = gateway.needsBytes ? 'what the signature was made over' : 'what was in it'

@@ -211,9 +211,10 @@ describe.each(versions)('answers on %s', (_name, express) => {
     await post(receiving({ gateways: { pbx: unreachable } })).expect(503)
   })
 
-  test('compressed: 415', async () => {
+  test('compressed in a way that is not known, or not as it says: 415', async () => {
     const received = receiving()
-    await post(received).set('content-encoding', 'gzip').expect(415, 'body-encoding')
+    for (const coding of ['zstd', 'compress', 'gzip, br', '__proto__', 'gzip', 'deflate', 'br'])
+      await post(received).set('content-encoding', coding).expect(415, 'body-encoding')
     await post(received).set('content-encoding', 'identity').expect(200)
     expect(received.unreadable).toEqual([])
   })
