@@ -1,6 +1,5 @@
 // How SQLite's errors reach the caller: as plain data between threads, which would lose their codes, and then
 // as an EngineError in words.
-import { basename, dirname } from 'node:path'
 import { EngineError, errorCodes } from '../errors.ts'
 
 /** An error as it travels between threads. */
@@ -53,15 +52,6 @@ type Code = EngineError['code']
 const isOurs = (code: string | undefined): code is Code =>
   code?.startsWith('engine-') === true && code in errorCodes
 
-/** What to do about a damaged file, by whoever is woken at night. */
-export const damaged = (path: string, said: string): EngineError => {
-  const file = basename(path)
-  return new EngineError(
-    'engine-damaged',
-    `${path} is damaged (${said}). It is left alone: nothing is stored until it is mended or a backup is in its place, which is noticed within seconds; senders are told to try again. To save what can be read: cd '${dirname(path)}' && sqlite3 '${file}' .recover | sqlite3 mended.db && mkdir damaged && mv '${file}' damaged/ && for log in '${file}'-*; do mv "$log" damaged/; done; mv mended.db '${file}'`,
-  )
-}
-
 const words = (failure: Failure, location: string): [Code, string] => {
   const said = failure.errcode === undefined ? failure.message : `SQLite: ${failure.message}`
   switch (primary(failure)) {
@@ -84,7 +74,7 @@ const words = (failure: Failure, location: string): [Code, string] => {
     case notDatabase:
       return ['engine-failed', `${location} is not an SQLite database (${said}). Give sqlite() another path.`]
     case corrupt:
-      return ['engine-damaged', damaged(location, said).message]
+      return ['engine-damaged', `${location} is damaged (${said}).`]
     default:
       return ['engine-failed', `The database ${location} failed (${said}).`]
   }

@@ -1,10 +1,9 @@
-// The files of a database as others see them: created for its user alone, and watched, since somebody may move,
-// delete or cut them while they are open, which SQLite itself does not notice. What is stored in a file that has
-// lost its name is lost with it.
-import { closeSync, existsSync, openSync, realpathSync, type Stats, statSync } from 'node:fs'
+// The files of a database before it is opened: where they are, whether they held data, and made for their user
+// alone.
+import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { EngineError } from '../errors.ts'
-import { damaged, failureOf } from './sqlite-errors.ts'
+import { failureOf } from './sqlite-errors.ts'
 
 /** The file holds texts and numbers, so only its user may read it. It is never opened once it exists. */
 export const createFile = (path: string): void => {
@@ -46,40 +45,4 @@ export const wasSetUp = (path: string): boolean => {
     'engine-damaged',
     `${path} is gone or empty, though what lies beside it says that it held data. Put it back, or a backup; it is noticed within seconds. To begin with nothing instead, delete ${basename(path)}-wal and ${basename(path)}.owner in ${dirname(path)}.`,
   )
-}
-
-type Seen = Pick<Stats, 'ino' | 'dev' | 'size'>
-
-export type Files = {
-  /** Throws an EngineError when a file is not the one that was opened, or has lost its end. */
-  confirm(): void
-}
-
-/** They tell whether a file that became this short holds all that SQLite counts on; they may throw. */
-export type IsWhole = { database(bytes: number): boolean; log(bytes: number): boolean }
-
-export const watchFiles = (path: string, isWhole: IsWhole): Files => {
-  let known: Seen[] | null = null
-
-  const confirmOne = (file: string, seen: Seen, before: Seen | undefined) => {
-    if (before === undefined || (seen.ino === before.ino && seen.dev === before.dev)) {
-      if (before === undefined || seen.size >= before.size) return
-      // The log is truncated when all of it is in the database, and the database when it was rewritten.
-      if (file === path ? isWhole.database(seen.size) : isWhole.log(seen.size)) return
-      throw damaged(path, `${basename(file)} was ${before.size} bytes long and now has ${seen.size}`)
-    }
-    throw new EngineError('engine-failed', `${file} was replaced by another file; that one is opened now.`)
-  }
-
-  return {
-    confirm() {
-      const seen = [path, `${path}-wal`].map((file, index) => {
-        const one = statSync(file, { throwIfNoEntry: false })
-        if (!one) throw new EngineError('engine-failed', `${file} is gone: it was moved or deleted.`)
-        confirmOne(file, one, known?.[index])
-        return one
-      })
-      known = seen
-    },
-  }
 }

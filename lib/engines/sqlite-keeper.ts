@@ -3,20 +3,13 @@
 // answered as stored; and a connection that cannot be trusted is reported as lost. Opens the store, too.
 import { DatabaseSync } from 'node:sqlite'
 import { EngineError } from '../errors.ts'
-import {
-  damaged,
-  type Failure,
-  failureOf,
-  isBusy,
-  isDamage,
-  isFull,
-  isLoss,
-  isPerhapsFull,
-} from './sqlite-errors.ts'
-import { createFile, watchFiles } from './sqlite-files.ts'
+import { damaged } from './sqlite-damage.ts'
+import { type Failure, failureOf, isBusy, isDamage, isFull, isLoss, isPerhapsFull } from './sqlite-errors.ts'
+import { createFile } from './sqlite-files.ts'
 import { createReserve, type Reserve, reserveBytes } from './sqlite-reserve.ts'
 import { busyMs, migrations, openDatabase } from './sqlite-schema.ts'
 import { type Call, type Name, type Place, type Reply, type Store, storeOn } from './sqlite-store.ts'
+import { watchFiles } from './sqlite-watch.ts'
 
 /** How long a statement waits for a process that has kept the file locked for `busyMs` already. */
 const impatientMs = 250
@@ -55,8 +48,12 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
   const files = watchFiles(path, {
     database: (bytes) => number(db, 'page_count') * pageBytes <= bytes,
     log: (bytes) => {
-      const { log } = db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as { log: number }
-      return log <= 0 || 32 + log * (24 + pageBytes) <= bytes
+      try {
+        const { log } = db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as { log: number }
+        return log <= 0 || 32 + log * (24 + pageBytes) <= bytes
+      } catch {
+        return false
+      }
     },
   })
 
@@ -103,7 +100,6 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
     return isWhole
   }
 
-  /** After the commit, so that what is answered as stored was stored in the file that has the name. */
   const confirm = () => {
     files.confirm()
     const { user_version: seen } = version.get() as { user_version: number }
@@ -111,15 +107,19 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
     throw new EngineError('engine-newer', `A newer smshook has brought ${path} to version ${seen}.`)
   }
 
-  const runWithin = (batch: readonly Call[]): { reply: Reply; failure: Failure | null } => {
-    const reply = store.run(batch)
-    const failure = failureIn(reply)
-    if (failure) return { reply, failure }
+  const runConfirmed = (batch: readonly Call[]): Reply => {
     try {
+      // Before: what is written behind a cut would hide it. After: what is answered as stored was stored in the
+      // file that has the name.
       confirm()
-      return { reply, failure: null }
+      const reply = store.run(batch)
+      const failure = failureIn(reply)
+      if (failure === null) confirm()
+      // SQLite's own word for it says nothing of what to do.
+      else if (isDamage(failure)) throw damaged(path, failure.message)
+      return reply
     } catch (error) {
-      return { reply: failed(batch, failureOf(error)), failure: failureOf(error) }
+      return failed(batch, failureOf(error))
     }
   }
 
@@ -129,7 +129,8 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
     const others = refused.length > 0 ? batch.filter((call) => !isFresh(call)) : batch
     if (others.length === 0) return { answers: refusal, isDue: false }
 
-    const { reply, failure } = runWithin(others)
+    const reply = runConfirmed(others)
+    const failure = failureIn(reply)
     if (failure && needsSpace(failure, reserve) && reserve.give()) {
       spare(true)
       writeLog()

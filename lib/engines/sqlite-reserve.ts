@@ -4,7 +4,6 @@ import { appendFileSync, statfsSync, statSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { monotonicNow } from '../clock.ts'
 import { failureOf } from './sqlite-errors.ts'
-import { createFile } from './sqlite-files.ts'
 
 /** As much as the log holds between two checkpoints, all of which the database may have to take in. */
 export const reserveBytes = 16 * 2 ** 20
@@ -32,13 +31,35 @@ const isForSpace = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(fa
 
 export const createReserve = (path: string): Reserve => {
   let triedAt = Number.NEGATIVE_INFINITY
+  let wasFilled = false
 
-  const size = (): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const size = (): number => {
+    try {
+      return statSync(path).size
+    } catch {
+      return 0
+    }
+  }
+
+  const grow = () => appendFileSync(path, piece, { mode: 0o600 })
+
+  const cut = (bytes: number): boolean => {
+    try {
+      truncateSync(path, bytes)
+      return true
+    } catch {
+      return false
+    }
+  }
 
   const hasSpace = (bytes: number): boolean => {
-    const { blocks, bavail, bsize } = statfsSync(dirname(path))
-    // Some file systems do not tell.
-    return blocks === 0 || bavail * bsize >= bytes
+    try {
+      const { blocks, bavail, bsize } = statfsSync(dirname(path))
+      // Some file systems do not tell.
+      return blocks === 0 || bavail * bsize >= bytes
+    } catch {
+      return true
+    }
   }
 
   /** True unless there is no space: whatever else is wrong with the reserve must not stop what is taken. */
@@ -46,12 +67,11 @@ export const createReserve = (path: string): Reserve => {
     try {
       // With less to spare, the first message would take it away again.
       if (!hasSpace(2 * reserveBytes - from)) return false
-      createFile(path)
-      for (let at = from; at < reserveBytes; at += pieceBytes) appendFileSync(path, piece)
+      for (let at = from; at < reserveBytes; at += pieceBytes) grow()
       return true
     } catch (error) {
       if (!isForSpace(error)) return true
-      truncateSync(path, from)
+      cut(from)
       return false
     }
   }
@@ -60,25 +80,26 @@ export const createReserve = (path: string): Reserve => {
     isWhole() {
       const bytes = size()
       if (bytes >= reserveBytes) return hasSpace(reserveBytes)
-      if (monotonicNow() - triedAt < refillMs) return false
-      triedAt = monotonicNow()
-      return fill(bytes)
+      if (monotonicNow() - triedAt >= refillMs) {
+        triedAt = monotonicNow()
+        wasFilled = fill(bytes)
+      }
+      return wasFilled
     },
     give() {
       const bytes = size()
-      if (bytes === 0) return false
-      truncateSync(path, Math.max(0, bytes - pieceBytes))
-      return true
+      wasFilled = false
+      return bytes > 0 && cut(Math.max(0, bytes - pieceBytes))
     },
     isDiskFull() {
       const bytes = size()
       try {
-        appendFileSync(path, piece)
+        grow()
         return false
       } catch (error) {
         return isForSpace(error)
       } finally {
-        truncateSync(path, bytes)
+        cut(bytes)
       }
     },
   }

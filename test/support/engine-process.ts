@@ -14,6 +14,7 @@ type Answer = { id: number; value: unknown; error?: { code: string; message: str
 /** Its calls reject once the process is gone. */
 export type EngineProcess = Pick<Engine, Method> & {
   signal(name: NodeJS.Signals): void
+  readonly pid: number
   /** Its exit code and signal, once it has ended. */
   ended: Promise<unknown[]>
   /** Asks it nothing more, so that it ends by itself; its engine is not closed. */
@@ -23,8 +24,12 @@ export type EngineProcess = Pick<Engine, Method> & {
 const file = fileURLToPath(import.meta.url)
 
 /** Resolves once the engine is open. */
-export const startEngine = async (path: string): Promise<EngineProcess> => {
-  const child = fork(file, [path], { execArgv: [], serialization: 'advanced' })
+export const startEngine = async (path: string, { isQuiet = false } = {}): Promise<EngineProcess> => {
+  const child = fork(file, [path], {
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['inherit', 'inherit', isQuiet ? 'ignore' : 'inherit', 'ipc'],
+  })
   const ended = once(child, 'exit')
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>()
   let asked = 0
@@ -60,6 +65,7 @@ export const startEngine = async (path: string): Promise<EngineProcess> => {
     counts: method('counts'),
     find: method('find'),
     signal: (name) => child.kill(name),
+    pid: child.pid!,
     ended,
     letGo: () => child.disconnect(),
   }

@@ -51,13 +51,14 @@ export const smallDisk = (megabytes: number): SmallDisk | null => {
 
 const probe = (): boolean => {
   const folder = mkdtempSync(join(tmpdir(), 'smshook-disk-'))
-  const isAllowed = isMounted(folder, 1)
-  if (isAllowed) execFileSync('umount', [folder])
+  const wasMounted = isMounted(folder, 1)
+  if (wasMounted) execFileSync('umount', [folder])
   rmSync(folder, { recursive: true })
-  return isAllowed
+  return wasMounted
 }
 
+const isAllowed = probe()
+if (!isAllowed) console.warn('tests on a small disk are skipped: this user may not mount one')
+
 /** `test` where a disk can be mounted, else `test.skip` with the reason printed. */
-export const testOnSmallDisk: jest.It = probe()
-  ? test
-  : (console.warn('tests on a small disk are skipped: this user may not mount one'), test.skip as jest.It)
+export const testOnSmallDisk: jest.It = isAllowed ? test : test.skip
