@@ -27,7 +27,10 @@ export const createCleaning = (
   return {
     async prune(wish) {
       const result = await ask('prune', wish)
-      if (result.pruned > 0) isLogStale = true
+      if (result.pruned > 0) {
+        isLogStale = true
+        await ask('checkpoint', undefined)
+      }
       if (result.cursor === null && isLogStale) isLogStale = !(await ask('emptyLog', undefined))
       return result
     },
@@ -38,6 +41,7 @@ export const createCleaning = (
       let erased = 0
       for (let place: Erased['next'] = erasingFrom; place !== null; ) {
         const slice: Erased = await ask('erase', { keys, place })
+        if (slice.erased > 0) await ask('checkpoint', undefined)
         erased += slice.erased
         place = slice.next
       }

@@ -52,7 +52,7 @@ const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
 // Not the claims of mails: a digest must be on disk before it is sent.
 const leasing: ReadonlySet<Name> = new Set<Name>(['claim', 'renew'])
 const isLeasing = ({ name }: Call): boolean => leasing.has(name)
-const alone: ReadonlySet<Name> = new Set<Name>(['emptyLog', 'rewrite'])
+const alone: ReadonlySet<Name> = new Set<Name>(['checkpoint', 'emptyLog', 'rewrite'])
 const isAlone = ({ name }: Call): boolean => alone.has(name)
 
 /**

@@ -1,4 +1,4 @@
-// What deleting leaves behind, and how it goes. Both calls are in no transaction, which SQLite wants.
+// The log, and what deleting leaves behind in the file. All these calls are in no transaction, as SQLite wants.
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -25,6 +25,11 @@ export const traceCalls = (db: DatabaseSync) => {
   }
 
   return {
+    /** What slices change lies far apart. Written only when the log is full, it would hold up all others at once. */
+    checkpoint(): void {
+      db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    },
+
     /** Writes the log to the file and cuts it, for it holds what was overwritten there; false: someone reads it. */
     emptyLog(): boolean {
       db.exec(`PRAGMA busy_timeout = ${logBusyMs}`)
