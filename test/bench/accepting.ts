@@ -5,7 +5,9 @@ import { type Child, type Cpu, startChild } from './child.ts'
 import type { Load, Loaded } from './load.ts'
 import { fixed, median, printAim, printTable, spread, whole } from './table.ts'
 
-const connections = 50
+const usualConnections = 50
+/** Beside the usual: a single gateway that waits for each answer, and a flood. */
+const otherConnections = [1, 500]
 /** Posts per second at which the event loops are compared; well below what the slower of the two can take. */
 const steadyRate = 2_000
 const warmUpSeconds = 2
@@ -25,7 +27,12 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
   for (const peer of Object.keys(peers) as Peer[])
     apps[peer] = await startChild('accepting-app.ts', [peer, wish.folder])
 
-  const round = async (peer: Peer, seconds: number, rate: number | null): Promise<Round> => {
+  type Way = { connections?: number; rate?: number | null }
+  const round = async (
+    peer: Peer,
+    seconds: number,
+    { connections = usualConnections, rate = null }: Way,
+  ): Promise<Round> => {
     const { port, path } = await apps[peer].ask<Address>('address')
     await apps[peer].ask('reset')
     const loaded = await generator.ask<Loaded>('load', {
@@ -39,20 +46,20 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
     return { ...loaded, ...(await apps[peer].ask<Cpu>('cpu')), delayP99 }
   }
 
-  const rounds = async (among: readonly Peer[], rate: number | null) => {
+  const rounds = async (among: readonly Peer[], way: Way) => {
     const all = Object.fromEntries(among.map((peer) => [peer, [] as Round[]])) as Record<Peer, Round[]>
-    for (const peer of among) await round(peer, warmUpSeconds, rate)
+    for (const peer of among) await round(peer, warmUpSeconds, way)
     for (let n = 0; n < wish.rounds; n += 1)
-      for (const peer of among) all[peer].push(await round(peer, wish.seconds, rate))
+      for (const peer of among) all[peer].push(await round(peer, wish.seconds, way))
     return (peer: Peer, figure: (one: Round) => number) => all[peer].map(figure)
   }
 
-  const full = await rounds(['plain', 'ours', 'sqlite'], null)
+  const full = await rounds(['plain', 'ours', 'sqlite'], {})
   const rateOf = (peer: Peer) => median(full(peer, ({ perSecond }) => perSecond))
   const cpuOf = (peer: Peer, figure: (one: Round) => number) =>
     fixed(median(full(peer, (one) => figure(one) / one.answered)), 0)
   printTable(
-    `Accepting: ${connections} connections, medians of ${wish.rounds} rounds of ${wish.seconds} s in turn`,
+    `Accepting: ${usualConnections} connections, medians of ${wish.rounds} rounds of ${wish.seconds} s in turn`,
     [
       'route',
       '200s per second',
@@ -75,7 +82,24 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
     ]),
   )
 
-  const steady = await rounds(['plain', 'ours'], steadyRate)
+  for (const connections of otherConnections) {
+    const some = await rounds(['plain', 'ours', 'sqlite'], { connections })
+    const someOf = (peer: Peer) => median(some(peer, ({ perSecond }) => perSecond))
+    printTable(
+      `Accepting: ${connections} connection${connections === 1 ? '' : 's'}`,
+      ['route', '200s per second', 'ratio', 'spread', 'p50 ms', 'p99 ms'],
+      (['plain', 'ours', 'sqlite'] as const).map((peer) => [
+        peers[peer],
+        whole(someOf(peer)),
+        fixed(someOf(peer) / someOf('plain')),
+        spread(some(peer, ({ perSecond }) => perSecond)),
+        fixed(median(some(peer, ({ p50Ms }) => p50Ms)), 1),
+        fixed(median(some(peer, ({ p99Ms }) => p99Ms)), 1),
+      ]),
+    )
+  }
+
+  const steady = await rounds(['plain', 'ours'], { rate: steadyRate })
   const delayOf = (peer: Peer) => median(steady(peer, ({ delayP99 }) => delayP99))
   printTable(
     `The app's event loop at ${whole(steadyRate)} posts per second`,
