@@ -1,16 +1,19 @@
 // The composition root: an engine, the router in front of it and the dispatcher behind it, opened, wired and
 // closed together.
 import { z } from 'zod'
+import { addressKey } from './address-key.ts'
 import { systemClock } from './clock.ts'
 import type { MailOutcome } from './delivery.ts'
 import { type Dispatcher, type DispatcherOptions, dispatcherShape, dispatcherWith } from './dispatcher.ts'
 import type { Accepted, Counts, Engine, Filter, Found, Page } from './engine.ts'
 import { sqlite } from './engines/sqlite.ts'
+import { OptionsError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { createRouter, type Router } from './inbound/router.ts'
 import { consoleLogger } from './logger.ts'
 import { checkOptions } from './options.ts'
 import { type DispatchEndpoint, type DispatchMessage, dispatchGateway } from './outbound/dispatch.ts'
+import { createRetention, type RetentionOptions, retentionSchema } from './retention.ts'
 import { createSignals, type On } from './signals.ts'
 import { traceOf } from './trace.ts'
 
@@ -21,6 +24,8 @@ export type SmshookOptions = Omit<DispatcherOptions, 'engine'> & {
   gateways?: Record<string, Gateway> | undefined
   /** Where everything rests. Default: `sqlite('./smshook.db')`. */
   engine?: Engine | undefined
+  /** How long texts, files and events are kept once they are owed to nobody. Default: for ever. */
+  retention?: RetentionOptions | undefined
   /** False: deliver only while `dispatcher.runDue` is called, as from cron. Default: true. */
   start?: boolean | undefined
 }
@@ -37,6 +42,7 @@ const optionsSchema = z
       .custom<object>((value) => typeof value === 'object' && value !== null && !isNameless(value))
       .describe('an object such as { pbx: urlNetworks({ token }) }, or one of them as `gateway`')
       .optional(),
+    retention: retentionSchema.optional(),
     start: z.boolean().describe('true or false').optional(),
   })
   .describe('an object such as { gateways, deliverTo, fallback }')
@@ -73,6 +79,12 @@ export type Smshook = {
   /** Ends waiting deliveries without an email; resolves to how many that were. */
   cancel(deliveryIds: string | string[]): Promise<number>
   /**
+   * Removes all that came from or went to a number or a name, what waits included, from the store and its files;
+   * resolves to how many events that were. Repeats of them are still known, by a keyed hash, and not stored again.
+   * Called again after it rejected, it does the rest.
+   */
+  erase(numbers: string | string[]): Promise<number>
+  /**
    * Begins no more tries, lets those under way finish within `graceMs` (default 10,000) and closes the engine;
    * posts are answered 503 from then on.
    */
@@ -87,11 +99,12 @@ const reopenDelaysMs = [1_000, 5_000]
 /** Checks its options at once, opens the engine in the background. Throws an OptionsError. */
 export const smshook = (options: SmshookOptions): Smshook => {
   checkOptions(optionsSchema, options)
-  const { gateway, gateways, start = true, ...rest } = options
+  const { gateway, gateways, retention: kept, start = true, ...rest } = options
   const { logger = consoleLogger, clock = systemClock } = options
   const signals = createSignals(logger)
   const engine = options.engine ?? sqlite(defaultFile)
   const dispatcher = dispatcherWith({ ...rest, engine }, signals)
+  const retention = createRetention({ engine, retention: kept, clock, logger })
   const closing = new AbortController()
 
   const router: Router =
@@ -137,7 +150,9 @@ export const smshook = (options: SmshookOptions): Smshook => {
   const ready = open().then(() => {
     if (closing.signal.aborted) return
     announce()
-    if (start) dispatcher.start()
+    if (!start) return
+    dispatcher.start()
+    retention.start()
   })
 
   /** Bounded by `maxMs` as a whole, also while the engine does not open. */
@@ -146,13 +161,24 @@ export const smshook = (options: SmshookOptions): Smshook => {
     const opened = new AbortController()
     await Promise.race([ready, clock.sleep(maxMs, opened.signal)])
     opened.abort()
-    return dispatcher.runDue({ maxMs: endsAt - clock.now() })
+    const done = await dispatcher.runDue({ maxMs: endsAt - clock.now() })
+    await retention.run(endsAt)
+    return done
+  }
+
+  const erase = async (numbers: string | string[]): Promise<number> => {
+    const all = [numbers].flat()
+    if (all.every((one) => typeof one === 'string' && addressKey(one) !== '')) return engine.erase(all)
+    throw new OptionsError(
+      'options-invalid',
+      '`erase` got something other than numbers; write a number such as "+61412345678", the name of a sender, or a list of them',
+    )
   }
 
   const close = async (graceMs?: number) => {
     closing.abort()
     await ready
-    await dispatcher.close(graceMs)
+    await Promise.all([dispatcher.close(graceMs), retention.stop()])
     await engine.close()
   }
   let closed: Promise<void> | null = null
@@ -169,6 +195,7 @@ export const smshook = (options: SmshookOptions): Smshook => {
     counts: () => engine.counts(),
     replay: (deliveryIds) => engine.replay([deliveryIds].flat()),
     cancel: (deliveryIds) => engine.cancel([deliveryIds].flat()),
+    erase,
     close: (graceMs) => {
       closed ??= close(graceMs)
       return closed
