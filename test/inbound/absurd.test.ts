@@ -72,10 +72,7 @@ describe.each(versions)('absurd requests on %s', (_name, express) => {
   })
 
   test.each<[string, string]>([
-    [
-      'nearly as many headers as Node takes',
-      head(...Array.from({ length: 1_900 }, () => 'a:'), length) + documentedBody,
-    ],
+    ['hundreds of headers', head(...Array.from({ length: 500 }, () => 'a:'), length) + documentedBody],
     [
       'a header twice',
       head('X-Y: 1', 'X-Y: 2', 'Content-Type: a/b', 'Content-Type: c/d', length) + documentedBody,
