@@ -111,14 +111,17 @@ test('whoever was erased is in no file, wherever rows were moved; others are', a
   }
 }, 60_000)
 
-test('what was pruned is in no log either', async () => {
+test('texts that were pruned are overwritten, in the log too', async () => {
   const engine = await opened()
-  await engine.accept([{ event: sms(1, 1), endpoints: [] }])
+  for (let n = 0; n < 50; n += 1) await engine.accept([{ event: sms(1, n), endpoints: [] }])
   expect(countOf(textOf(1))).toBeGreaterThan(0)
   await clock.advance(1)
-  const wish = { textBefore: clock.now(), limit: 10 }
+  const wish = { textBefore: clock.now(), limit: 100 }
   const { pruned, cursor } = await engine.prune(wish)
-  expect([pruned, await engine.prune({ ...wish, cursor: cursor! })]).toEqual([1, { pruned: 0, cursor: null }])
+  expect([pruned, await engine.prune({ ...wish, cursor: cursor! })]).toEqual([
+    50,
+    { pruned: 0, cursor: null },
+  ])
   expect(countOf(textOf(1))).toBe(0)
   expect(countOf(numberOf(1))).toBeGreaterThan(0)
 })
