@@ -75,7 +75,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
   const nextId = createIds()
 
   const complain = (code: string, message: string, error: unknown) =>
-    context.notice({ level: 'error', gateway: name, code, message, details: traceOf(error) })
+    context.notice({ level: 'error', gateway: name, code, message, source: null, details: traceOf(error) })
 
   // Spelt out, since spreading a draft takes as long as parsing it.
   const eventOf = (draft: EventDraft, now: number, receivedAt: string): SmsEvent => ({
@@ -153,9 +153,12 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
     }
   }
 
-  const refusal = (error: PayloadError | VerificationError): Answer => {
+  const refusal = (error: PayloadError | VerificationError, { socket }: IncomingMessage): Answer => {
     const { code, message: reason } = error
-    context.notice({ level: 'warn', gateway: name, code, message: 'refused a request', details: { reason } })
+    // Not what a header says, which anybody can write. Of one who has gone it is not known any more.
+    const source = socket.remoteAddress ?? 'unknown'
+    const message = 'refused a request'
+    context.notice({ level: 'warn', gateway: name, code, message, source, details: { reason } })
     context.onRejected({ gateway: name, code, reason })
     if (error instanceof PayloadError) return { status: statusOf[error.code], code }
     if (gateway.tokens.length === 0) return { status: 401, code }
@@ -177,7 +180,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
     try {
       events = await parse(request, place)
     } catch (error) {
-      if (error instanceof PayloadError || error instanceof VerificationError) return refusal(error)
+      if (error instanceof PayloadError || error instanceof VerificationError) return refusal(error, request)
       return failure(error)
     }
     try {
