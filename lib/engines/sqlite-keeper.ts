@@ -2,6 +2,7 @@
 // disk is full, so that the rest is still recorded; what was written to a file that is not there any more is not
 // answered as stored; and a connection that cannot be trusted is reported as lost. Opens the store, too.
 import { DatabaseSync } from 'node:sqlite'
+import { monotonicNow } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import { damaged } from './sqlite-damage.ts'
 import { type Failure, failureOf, isBusy, isDamage, isFull, isLoss, isPerhapsFull } from './sqlite-errors.ts'
@@ -14,10 +15,11 @@ import { watchFiles } from './sqlite-watch.ts'
 /** How long a statement waits for a process that has kept the file locked for `busyMs` already. */
 const impatientMs = 250
 
+/** How long what was seen of the disk and the version is good for: under load, transactions follow faster. */
+const lookMs = 20
+
 const fresh: ReadonlySet<Name> = new Set<Name>(['accept', 'quarantine'])
 const isFresh = ({ name }: Call): boolean => fresh.has(name)
-/** Before which the disk is looked at: claims, too, which come each second. */
-const isTelling = ({ name }: Call): boolean => fresh.has(name) || name === 'claim'
 /** What may have written nothing although it succeeded. */
 const light: ReadonlySet<Name> = new Set<Name>(['find', 'list', 'counts', 'claim', 'claimMails'])
 
@@ -38,12 +40,19 @@ const needsSpace = (failure: Failure, reserve: Reserve): boolean =>
   isFull(failure) || (isPerhapsFull(failure) && reserve.isDiskFull())
 
 /** A store in memory needs none of it. */
-export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve: Reserve): Store => {
+export const keptStore = (
+  store: Store,
+  db: DatabaseSync,
+  path: string,
+  reserve: Reserve,
+  goodForMs = lookMs,
+): Store => {
   const usualPages = number(db, 'wal_autocheckpoint')
   const pageBytes = number(db, 'page_size')
   const version = db.prepare('PRAGMA user_version')
   let isSparing = false
   let isImpatient = false
+  let lookedAt = Number.NEGATIVE_INFINITY
 
   const files = watchFiles(path, {
     database: (bytes) => number(db, 'page_count') * pageBytes <= bytes,
@@ -92,29 +101,29 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
       ),
     )
 
-  /** True while new messages may be taken. */
-  const lookAtDisk = (): boolean => {
+  /** Throws an EngineError when the file is not for this version any more. */
+  const look = () => {
+    if (monotonicNow() - lookedAt < goodForMs) return
+    const { user_version: seen } = version.get() as { user_version: number }
+    if (seen > migrations.length)
+      throw new EngineError('engine-newer', `A newer smshook has brought ${path} to version ${seen}.`)
     const isWhole = reserve.isWhole()
     if (!isWhole && !isSparing) writeLog()
     spare(!isWhole)
-    return isWhole
+    lookedAt = monotonicNow()
   }
 
-  const confirm = () => {
-    files.confirm()
-    const { user_version: seen } = version.get() as { user_version: number }
-    if (seen <= migrations.length) return
-    throw new EngineError('engine-newer', `A newer smshook has brought ${path} to version ${seen}.`)
-  }
-
-  const runConfirmed = (batch: readonly Call[]): Reply => {
+  const runLooking = (batch: readonly Call[]): Reply => {
     try {
       // Before: what is written behind a cut would hide it. After: what is answered as stored was stored in the
       // file that has the name.
-      confirm()
-      const reply = store.run(batch)
+      files.confirm()
+      look()
+      const others = isSparing ? batch.filter((call) => !isFresh(call)) : batch
+      if (others.length === 0) return { answers: [], isDue: false }
+      const reply = store.run(others)
       const failure = failureIn(reply)
-      if (failure === null) confirm()
+      if (failure === null) files.confirm()
       // SQLite's own word for it says nothing of what to do.
       else if (isDamage(failure)) throw damaged(path, failure.message)
       return reply
@@ -124,26 +133,22 @@ export const keptStore = (store: Store, db: DatabaseSync, path: string, reserve:
   }
 
   const run = (batch: readonly Call[]): Reply => {
-    const refused = batch.some(isTelling) && !lookAtDisk() ? batch.filter(isFresh) : []
-    const refusal = refused.length > 0 ? failed(refused, full()).answers : []
-    const others = refused.length > 0 ? batch.filter((call) => !isFresh(call)) : batch
-    if (others.length === 0) return { answers: refusal, isDue: false }
-
-    const reply = runConfirmed(others)
+    const reply = runLooking(batch)
     const failure = failureIn(reply)
     if (failure && needsSpace(failure, reserve) && reserve.give()) {
       spare(true)
       writeLog()
       return run(batch)
     }
-    if (!failure && isSparing) writeLog()
     if (failure && isBusy(failure)) beImpatient(true)
-    else if (!failure && others.some(({ name }) => !light.has(name))) beImpatient(false)
-    return {
-      answers: [...refusal, ...reply.answers],
-      isDue: reply.isDue,
-      ...(failure && isLoss(failure) ? { loss: failure } : {}),
-    }
+    if (failure && isLoss(failure)) return { ...reply, loss: failure }
+    if (isSparing) writeLog()
+    else if (!failure && batch.some(({ name }) => !light.has(name))) beImpatient(false)
+
+    const answered = new Set(reply.answers.map(({ id }) => id))
+    const refused = batch.filter(({ id }) => !answered.has(id))
+    if (refused.length === 0) return reply
+    return { ...reply, answers: [...reply.answers, ...failed(refused, full()).answers] }
   }
 
   return { run, close: store.close }
@@ -167,11 +172,15 @@ const examine = (path: string): void => {
 const refresh = (db: DatabaseSync): void =>
   db.exec('PRAGMA wal_checkpoint(RESTART); UPDATE owner SET locked = locked')
 
-const openFile = (path: string, reserve: Reserve): DatabaseSync => {
+const openFile = (path: string, reserve: Reserve, hasFailed: boolean): DatabaseSync => {
   for (;;) {
+    let db: DatabaseSync | null = null
     try {
-      return openDatabase(path)
+      db = openDatabase(path)
+      if (hasFailed) refresh(db)
+      return db
     } catch (error) {
+      db?.close()
       if (!needsSpace(failureOf(error), reserve) || !reserve.give()) throw error
     }
   }
@@ -184,8 +193,7 @@ export const openStore = ({ path, lockPath, wasSetUp, before }: Place): Store =>
   let db: DatabaseSync | null = null
   try {
     if (before && isDamage(before)) examine(path)
-    db = openFile(path, reserve)
-    if (before) refresh(db)
+    db = openFile(path, reserve, before !== null)
     // From now on it is known to have held data.
     createFile(lockPath)
     reserve.isWhole()

@@ -19,7 +19,10 @@ const say = (message: FromWorker) => port.postMessage(message)
 
 try {
   const store = openStore(workerData as Place)
+  let isOver = false
   port.on('message', (first: ToWorker) => {
+    // Closing the port does not keep back what has come; who waits for it hears that the thread has ended.
+    if (isOver) return
     const calls: Call[] = []
     let message: ToWorker | undefined = first
     while (message) {
@@ -33,6 +36,7 @@ try {
       loss ??= reply.loss
     }
     if (message !== null && !loss) return
+    isOver = true
     if (loss) say({ failure: loss })
     port.close()
     store.close()

@@ -35,7 +35,7 @@ const pages = (mostPieces: number): Reserve & { left: number } => ({
 
 const open = (reserve: Reserve) => {
   db = openDatabase(path)
-  store = keptStore(storeOn(db, `${path}.owner`), db, path, reserve)
+  store = keptStore(storeOn(db, `${path}.owner`), db, path, reserve, 0)
 }
 
 const fill = () => db.exec(`PRAGMA max_page_count = ${pragma('page_count')}`)
@@ -86,9 +86,9 @@ describe('on a full disk', () => {
       next: { to: 'retry', dueAt: 5000, hold: false },
     })
     expect(run(accept(), settle, accept())).toMatchObject([
-      isFull,
-      isFull,
       { id: settle.id, value: 'settled' },
+      isFull,
+      isFull,
     ])
     expect(reserve.left).toBeLessThan(40)
     expect(run(accept())).toMatchObject([isFull])

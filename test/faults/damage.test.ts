@@ -134,6 +134,7 @@ describe('the database', () => {
   test('that a newer version brought up to date meanwhile is not written to', async () => {
     const shop = await openUsed()
     change(shop, `PRAGMA user_version = ${migrations.length + 1}`)
+    await until(async () => (await shop.text()) === 503)
     expect(await refused(shop, 'engine-newer')).toContain('newer')
     change(shop, `PRAGMA user_version = ${migrations.length}`)
     await servesAgain(shop)
