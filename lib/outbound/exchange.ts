@@ -8,6 +8,9 @@ import type { Guard } from './guard.ts'
 /** A try that ran out of time cannot call off its connecting, which the system gives up only after minutes. */
 const mostConnectMs = 30_000
 
+/** A server hints at a few things, or says every few seconds that it is still at work. Our choice. */
+const mostInterim = 100
+
 const codes: Record<string, OutcomeCode> = {
   ECONNREFUSED: 'refused',
   ECONNRESET: 'reset',
@@ -95,6 +98,7 @@ export const createExchange = (guard: Guard): Exchange => {
       let controller: Dispatcher.DispatchController | null = null
       let isOver = false
       let answered = 0
+      let interim = 0
 
       const end = (result: Failure | null) => {
         if (isOver) return
@@ -119,7 +123,11 @@ export const createExchange = (guard: Guard): Exchange => {
         },
         onResponseStart: (_controller, status, headers) => {
           // Interim answers are not the answer.
-          if (status < 200) return
+          if (status < 200) {
+            interim += 1
+            if (interim > mostInterim) stop(failed('protocol', `more than ${mostInterim} interim answers`))
+            return
+          }
           answered = status
           if (!wish.onStart(status, headers)) stop(null)
         },

@@ -63,6 +63,7 @@ test.each([
 })
 
 test.each([
+  ['interim answers', '', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(1_000)],
   ['headers', 'HTTP/1.1 200 OK\r\n', 'X-Long: x\r\n'.repeat(1_000)],
   ['one header', 'HTTP/1.1 200 OK\r\nX-Long: ', part],
   ['a trailer', `${head('Transfer-Encoding: chunked')}0\r\n`, 'X-Long: x\r\n'.repeat(1_000)],
@@ -75,7 +76,6 @@ test.each([
 })
 
 test.each([
-  ['interim answers', '', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100), /^no answer within/],
   ['one status line', 'HTTP/1.1 200 ', part, /^no answer within/],
   [
     'one chunk extension',
@@ -86,7 +86,7 @@ test.each([
 ])('%s without end: cut off at the deadline', async (_what, words, part, message) => {
   const { seen, flood } = flooding(part)
   let isAsked = false
-  const port = await saying(words || part, (socket) => {
+  const port = await saying(words, (socket) => {
     isAsked = true
     flood(socket)
   })
