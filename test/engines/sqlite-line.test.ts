@@ -1,6 +1,6 @@
 // The thread of the SQLite engine: when its file is missing, and when it dies.
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -61,14 +61,14 @@ describe('the line to the database', () => {
     expect(said).toBe(answer)
   })
 
-  test('when the thread dies its calls reject, and it comes back with what was stored', async () => {
+  test.each(deadly)('when the thread dies (%s) its calls reject, and it comes back', async (text) => {
     const worker = new URL('../support/dying-worker.ts', import.meta.url)
     const engine = sqliteOn(worker, join(folder, 'sms.db'))
     const clock = manualClock()
     const logger = recorder()
     await engine.open({ clock, logger })
     const event = await owe(engine)
-    const lost = engine.accept([{ event: smsEvent({ text: deadly }), endpoints: [] }])
+    const lost = engine.accept([{ event: smsEvent({ text }), endpoints: [] }])
     const next = engine.counts()
     await expect(lost).rejects.toMatchObject({ name: 'EngineError', code: 'engine-failed' })
     await expect(next).rejects.toMatchObject({ code: 'engine-failed' })
@@ -82,6 +82,37 @@ describe('the line to the database', () => {
       )
     })
     expect((await engine.find(event.id))?.event).toEqual(event)
+    expect(logger.lines.map(({ level }) => level)).toEqual(['error', 'warn'])
+    await engine.close()
+  })
+
+  test.each([
+    ['the thread', (path: string) => sqlite(path)],
+    ['the main thread', (path: string) => sqliteOn(null, path)],
+  ])('a store that is lost on %s is opened again, and told of once a minute', async (_, made) => {
+    const path = join(folder, 'sms.db')
+    const engine = made(path)
+    const clock = manualClock()
+    const logger = recorder()
+    await engine.open({ clock, logger })
+    const event = await owe(engine)
+    renameSync(path, `${path}.away`)
+    const lost = await Promise.allSettled([owe(engine), engine.counts(), owe(engine)])
+    for (const one of lost) expect(one).toMatchObject({ reason: { code: 'engine-damaged' } })
+    for (let seconds = 0; seconds < 30; seconds += 1) {
+      await clock.advance(1000)
+      await expect(owe(engine)).rejects.toMatchObject({ name: 'EngineError', code: 'engine-damaged' })
+    }
+    renameSync(`${path}.away`, path)
+    await until(async () => {
+      await clock.advance(1000)
+      return engine.find(event.id).then(
+        (found) => found !== null,
+        () => false,
+      )
+    })
+    const tellings = logger.lines.filter(({ message }) => message.startsWith('the database can'))
+    expect(tellings.map(({ level }) => level)).toEqual(['error', 'warn'])
     await engine.close()
   })
 
