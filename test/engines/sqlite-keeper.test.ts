@@ -1,6 +1,6 @@
 // What stands between the store and the world, on a database that may grow only as far as it is told: a disk as
 // full as that of test/faults/disk-full.test.ts, for machines where none can be mounted.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -125,6 +125,25 @@ describe('on a full disk', () => {
     reserve.left = 3
     run(accept())
     expect(pragma('wal_autocheckpoint')).toBe(usual)
+  })
+})
+
+describe('a file that loses its name during a transaction', () => {
+  test('holds nothing that is answered as stored, and the store is lost', () => {
+    db = openDatabase(path)
+    const inner = storeOn(db, `${path}.owner`)
+    store = inner
+    const moving: Store = {
+      ...inner,
+      run(calls) {
+        const reply = inner.run(calls)
+        renameSync(path, `${path}.away`)
+        return reply
+      },
+    }
+    const { answers, loss } = keptStore(moving, db, path, pages(1)).run([accept()])
+    expect(answers).toMatchObject([{ failure: { code: 'engine-damaged' } }])
+    expect(loss).toMatchObject({ code: 'engine-damaged' })
   })
 })
 
