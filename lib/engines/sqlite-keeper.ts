@@ -142,8 +142,8 @@ export const keptStore = (
     }
     if (failure && isBusy(failure)) beImpatient(true)
     if (failure && isLoss(failure)) return { ...reply, loss: failure }
+    if (!failure && batch.some(({ name }) => !light.has(name))) beImpatient(false)
     if (isSparing) writeLog()
-    else if (!failure && batch.some(({ name }) => !light.has(name))) beImpatient(false)
 
     const answered = new Set(reply.answers.map(({ id }) => id))
     const refused = batch.filter(({ id }) => !answered.has(id))
@@ -200,7 +200,9 @@ export const openStore = ({ path, lockPath, wasSetUp, before }: Place): Store =>
     return keptStore(storeOn(db, lockPath), db, path, reserve)
   } catch (error) {
     db?.close()
+    const failure = failureOf(error)
     // What was a database and does not look like one has lost its beginning.
-    throw wasSetUp && isDamage(failureOf(error)) ? damaged(path, failureOf(error).message) : error
+    if (wasSetUp && isDamage(failure) && failure.errcode !== undefined) throw damaged(path, failure.message)
+    throw error
   }
 }
