@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../clock.ts'
 import { PayloadError } from '../errors.ts'
-import { inflateFor } from './inflate.ts'
+import type { Inflater } from './inflate.ts'
 
 /** What body parsers add to a request. */
 export type ParsedRequest = IncomingMessage & { body?: unknown; rawBody?: unknown }
@@ -69,8 +69,13 @@ const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Prom
  * Resolves with the whole body, its compression undone; `maxBytes` holds before and after. Rejects with a
  * PayloadError as soon as it is too large, too late, or will never come.
  */
-export const readBody = async (request: IncomingMessage, maxBytes: number, clock: Clock): Promise<Buffer> => {
-  const inflate = inflateFor(request.headers['content-encoding'])
+export const readBody = async (
+  request: IncomingMessage,
+  maxBytes: number,
+  clock: Clock,
+  inflater: Inflater,
+): Promise<Buffer> => {
+  const inflate = inflater(request.headers['content-encoding'])
   const bytes = await receive(request, maxBytes, clock)
   return inflate === null ? bytes : inflate(bytes, maxBytes)
 }

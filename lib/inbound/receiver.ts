@@ -10,6 +10,7 @@ import type { Gateway } from '../gateway.ts'
 import { matchesAny } from '../signature.ts'
 import { ownCode, traceOf } from '../trace.ts'
 import { type Answer, acknowledge, refuse, unavailable } from './answer.ts'
+import { createInflater } from './inflate.ts'
 import type { Notice } from './notices.ts'
 import { type Body, leftover, parserOf, readBody } from './read.ts'
 import { createRedactor } from './redact.ts'
@@ -73,6 +74,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
   const matchesToken = matchesAny(gateway.tokens)
   const redactor = createRedactor(gateway.tokens)
   const nextId = createIds()
+  const inflater = createInflater()
 
   const complain = (code: string, message: string, error: unknown) =>
     context.notice({ level: 'error', gateway: name, code, message, source: null, details: traceOf(error) })
@@ -107,7 +109,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
 
   const bodyOf = async (request: IncomingMessage): Promise<Body> => {
     if (!request.readableDidRead)
-      return { bytes: await readBody(request, gateway.maxBytes, clock), parsed: undefined }
+      return { bytes: await readBody(request, gateway.maxBytes, clock, inflater), parsed: undefined }
     const body = leftover(request, gateway.needsBytes)
     if (body === null) {
       const lack = gateway.needsBytes ? 'what the signature was made over' : 'what was in it'
