@@ -25,7 +25,7 @@ export type Acceptance = {
   endpoints: readonly Endpoint[]
   /**
    * An event that is stored already takes the endpoints that it is not owed to yet, and is `stored` where it
-   * took one. Without it a repeat changes nothing.
+   * took one, unless its text was pruned. Without it a repeat changes nothing.
    */
   join?: boolean
 }
@@ -84,7 +84,7 @@ export type Pruning = {
   limit: number
   cursor?: string | undefined
 }
-/** `pruned` counts events and requests; a cursor leads on to the rest, null is the end. */
+/** How many events, requests and hashes that were; a cursor leads on to the rest, null is the end. */
 export type Pruned = { pruned: number; cursor: string | null }
 
 export type EngineContext = { clock: Clock; logger: Logger }

@@ -42,7 +42,7 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner, repeats: Repeats) 
   const insertEvent = db.prepare(`
     INSERT INTO events (id, gateway, identity, stored_at, event, has_media) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (gateway, identity) DO NOTHING`)
-  const eventSeq = db.prepare('SELECT seq FROM events WHERE gateway = ? AND identity = ?')
+  const eventSeq = db.prepare('SELECT seq FROM events WHERE gateway = ? AND identity = ? AND has_text = 1')
   const insertDelivery = db.prepare(`
     INSERT INTO deliveries (event, endpoint_id, endpoint, created_at, due_at, ready_at)
     VALUES (?1, ?2, ?3, ?4, ?4, ?4) ON CONFLICT (event, endpoint_id) DO NOTHING`)
@@ -130,14 +130,18 @@ export const deliveryCalls = (db: DatabaseSync, owner: Owner, repeats: Repeats) 
     return arePassedOver && claimed.some(({ isRetry }) => !isRetry) ? 1 : 0
   }
 
+  /** What was pruned of its text has nothing left to deliver. */
+  const joinable = (gateway: string, identity: string) =>
+    (eventSeq.get(gateway, identity) as { seq: number } | undefined)?.seq
+
   return {
     accept(items: readonly AcceptanceRow[], turn: Turn): Accepted[] {
       return items.map(({ id, gateway, identity, event, hasMedia, endpoints, join }) => {
         if (repeats.isKnown(gateway, identity)) return 'repeat'
         const stored = insertEvent.run(id, gateway, identity, turn.now, event, hasMedia ? 1 : 0)
         const isNew = stored.changes === 1
-        if (!isNew && !join) return 'repeat'
-        const seq = isNew ? stored.lastInsertRowid : (eventSeq.get(gateway, identity) as { seq: number }).seq
+        const seq = isNew ? stored.lastInsertRowid : join && joinable(gateway, identity)
+        if (!seq) return 'repeat'
         const owed = endpoints.filter(
           (endpoint) => insertDelivery.run(seq, endpoint.id, endpoint.json, turn.now).changes === 1,
         )

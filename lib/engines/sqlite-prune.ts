@@ -65,7 +65,8 @@ export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
     WHERE seq IN (SELECT mail FROM deliveries WHERE event = ? AND mail IS NOT NULL)`)
 
   const quarantined = db.prepare(`
-    DELETE FROM quarantine WHERE seq IN (SELECT seq FROM quarantine WHERE received_at < ? LIMIT ?)`)
+    SELECT seq, octet_length(body) AS bytes FROM quarantine WHERE received_at < ? LIMIT ?`)
+  const removeQuarantined = db.prepare('DELETE FROM quarantine WHERE seq = ?')
   const oldRepeats = db.prepare(`
     DELETE FROM repeats WHERE hash IN (SELECT hash FROM repeats WHERE stored_at < ? LIMIT ?)`)
   const remove = removalFrom(db, repeats)
@@ -102,13 +103,19 @@ export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
   }
 
   /** What hangs on no event. */
-  const pruneRest = ({ textBefore, eventsBefore, limit }: Pruning, { now }: Turn): number => {
-    const unread = Math.max(textBefore ?? 0, eventsBefore ?? 0, 0)
-    let pruned = Number(quarantined.run(new Date(unread).toISOString(), limit).changes)
-    if (eventsBefore === undefined) return pruned
+  const pruneRest = ({ textBefore, eventsBefore, limit }: Pruning, { now }: Turn) => {
+    const unread = new Date(Math.max(textBefore ?? 0, eventsBefore ?? 0, 0)).toISOString()
+    let [pruned, bytes] = [0, 0]
+    for (const row of quarantined.all(unread, limit) as Pick<Row, 'seq' | 'bytes'>[]) {
+      removeQuarantined.run(row.seq)
+      pruned += 1
+      bytes += row.bytes
+      if (bytes > mostBytes) return { pruned, isMore: true }
+    }
+    if (eventsBefore === undefined) return { pruned, isMore: pruned === limit }
     const forgotten = Math.min(eventsBefore, now - repeatMs)
     if (pruned < limit) pruned += Number(oldRepeats.run(forgotten, limit - pruned).changes)
-    return pruned
+    return { pruned, isMore: pruned === limit }
   }
 
   return {
@@ -133,8 +140,8 @@ export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
       }
       const rest = [walk, 0, 0].join(' ')
       if (looked > 0) return { pruned, cursor: rest }
-      pruned = pruneRest(wish, turn)
-      return { pruned, cursor: pruned === wish.limit ? rest : null }
+      const { pruned: others, isMore } = pruneRest(wish, turn)
+      return { pruned: others, cursor: isMore ? rest : null }
     },
   }
 }

@@ -2,7 +2,6 @@
 import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { busyMs } from './sqlite-schema.ts'
 
 /** How long emptying the log waits, and lets others wait, for a process that reads. */
 const logBusyMs = 50
@@ -11,6 +10,7 @@ const logBusyMs = 50
 const mostRewrittenBytes = 128 * 2 ** 20
 
 export const traceCalls = (db: DatabaseSync) => {
+  const patience = db.prepare('PRAGMA busy_timeout')
   const file = db.prepare(`
     SELECT file AS path, page_count * page_size AS bytes
     FROM pragma_database_list, pragma_page_count, pragma_page_size WHERE name = 'main'`)
@@ -32,12 +32,13 @@ export const traceCalls = (db: DatabaseSync) => {
 
     /** Writes the log to the file and cuts it, for it holds what was overwritten there; false: someone reads it. */
     emptyLog(): boolean {
+      const { timeout } = patience.get() as { timeout: number }
       db.exec(`PRAGMA busy_timeout = ${logBusyMs}`)
       try {
         const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
         return busy === 0
       } finally {
-        db.exec(`PRAGMA busy_timeout = ${busyMs}`)
+        db.exec(`PRAGMA busy_timeout = ${timeout}`)
       }
     },
 

@@ -125,11 +125,13 @@ export const pruning = (check: Check): void => {
     expect(await prune(engine, { eventsBefore: now() })).toBe(2)
   })
 
-  check('without its text nothing is replayed', async ({ engine, now, advance }) => {
+  check('without its text nothing is replayed, nor owed to others', async ({ engine, now, advance }) => {
     const [event] = [await deliver(engine), await advance(later)]
     const { delivery } = await told(engine, event.id)
     await prune(engine, { textBefore: now() })
     expect(await engine.replay([delivery.id])).toBe(0)
+    const join = { event: smsEvent({ identity: event.identity }), endpoints: [endpoint('erp')], join: true }
+    expect(await engine.accept([join])).toEqual(['repeat'])
     expect((await told(engine, event.id)).delivery).toEqual(delivery)
   })
 
