@@ -6,6 +6,8 @@ export type SmtpMode =
   | 'accept'
   | 'busy' // 450 to every recipient
   | 'refuse' // 550 to every recipient
+  | 'greylist' // 450 to a recipient the first time, 250 from then on
+  | 'leave' // 421 at the recipient, then hangs up
   | 'full' // 552 to every recipient
   | 'reject' // 554 after the message
   | 'drop' // takes the whole message, then hangs up without an answer
@@ -49,6 +51,10 @@ export type SmtpOptions = {
   greeting?: string
   /** Offers STARTTLS with a certificate that nobody trusts. */
   starttls?: boolean
+  /** Offers STARTTLS with this certificate. */
+  tls?: { key: string; cert: string }
+  /** Refuses larger messages with 552: beforehand, as it announces, or, unannounced, once it has them. */
+  size?: { mostBytes: number; announced: boolean }
 }
 
 const reply = (responseCode: number, message: string): Error =>
@@ -57,6 +63,7 @@ const reply = (responseCode: number, message: string): Error =>
 // Servers like to repeat the address.
 const atRecipient = (mode: SmtpMode, address: string): Error | null => {
   if (mode === 'busy') return reply(450, `4.2.1 <${address}> is busy`)
+  if (mode === 'leave') return reply(421, '4.3.2 closing')
   if (mode === 'refuse') return reply(550, `5.1.1 <${address}> does not exist`)
   return mode === 'full' ? reply(552, `5.2.2 <${address}> is full`) : null
 }
@@ -70,6 +77,7 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
   const unread: Received[] = []
   const readers: ((message: Received) => void)[] = []
   const held: (() => void)[] = []
+  const greeted = new Set<string>()
 
   const hangUp = (of: SMTPServer, session?: SMTPServerSession) => {
     for (const connection of of.connections)
@@ -89,7 +97,9 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
       disableReverseLookup: true,
       authOptional: options.login === undefined,
       allowInsecureAuth: true,
-      disabledCommands: options.starttls ? [] : ['STARTTLS'],
+      disabledCommands: options.starttls || options.tls ? [] : ['STARTTLS'],
+      ...options.tls,
+      ...(options.size?.announced ? { size: options.size.mostBytes } : {}),
       onConnect(_session, done) {
         connections += 1
         const { greeting = 'no service for you' } = options
@@ -101,8 +111,15 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
         if (mode === 'no-login' || !right) return done(reply(535, '5.7.8 authentication failed'))
         done(null, { user: auth.username })
       },
-      onRcptTo({ address }, _session, done) {
+      onRcptTo({ address }, session, done) {
+        if (mode === 'greylist' && !greeted.has(address)) {
+          greeted.add(address)
+          return done(reply(450, '4.7.1 greylisted, try again later'))
+        }
         done(atRecipient(options.unknown?.includes(address) ? 'refuse' : mode, address))
+        if (mode !== 'leave') return
+        for (const connection of made.connections)
+          if (connection.session === session) connection._socket.end()
       },
       onData(stream, session, done) {
         const chunks: Buffer[] = []
@@ -115,9 +132,11 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
             raw: raw.toString(),
             envelope: { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) },
             mail: await simpleParser(raw),
-            taken: mode === 'accept',
+            taken: mode === 'accept' || mode === 'greylist',
           })
+          const isLarge = options.size !== undefined && raw.length > options.size.mostBytes
           if (mode === 'drop') hangUp(made, session)
+          else if (isLarge) done(reply(552, 'more than I take'))
           else done(mode === 'reject' ? reply(554, '5.6.0 message refused') : null)
         })
       },
