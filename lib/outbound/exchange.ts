@@ -27,7 +27,7 @@ const codes: Record<string, OutcomeCode> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
 }
 
-type NetworkError = Error & { code?: unknown }
+type NetworkError = Error & { code?: unknown; reason?: unknown }
 
 const codeOf = (error: NetworkError): OutcomeCode => {
   const code = String(error.code)
@@ -59,9 +59,11 @@ const unasked: Record<string, string> = {
 /** `status` is that of an answer which had begun, or 0. */
 const erred = (error: NetworkError, status: number): Failure => {
   if (Object.hasOwn(unasked, error.message)) return failed('protocol', unasked[error.message]!)
-  // Several addresses that all failed make one error without words.
-  const words = error.message || String(error.code)
-  return failed(codeOf(error), status === 0 ? words : `it answered ${status}, then: ${words}`)
+  const code = codeOf(error)
+  // OpenSSL's message is mostly about its own source, and several addresses that all failed make one error
+  // without words.
+  const words = String((code === 'tls' && error.reason) || error.message || error.code)
+  return failed(code, status === 0 ? words : `it answered ${status}, then: ${words}`)
 }
 
 export type Wish = {

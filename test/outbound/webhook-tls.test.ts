@@ -80,7 +80,7 @@ describe('no TLS', () => {
 
   test('a port that speaks http', async () => {
     const port = await saying('HTTP/1.1 400 Bad Request\r\n\r\n', (socket) => socket.end())
-    expect(await attempt(port)).toEqual(unsafe)
+    expect(await attempt(port)).toEqual({ ...unsafe, message: 'wrong version number' })
   })
 
   test('garbage', async () => expect(await attempt(await saying(Buffer.alloc(512, 7)))).toEqual(unsafe))
