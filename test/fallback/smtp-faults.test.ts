@@ -34,9 +34,10 @@ test('down for hours: the schedule is held, and the mail arrives when the server
   expect(tried()).toBe(tries)
 })
 
-const passing: [string, SmtpMode, string][] = [
+const passing: [string, SmtpMode, unknown][] = [
   ['greylisted', 'greylist', 'recipient'],
-  ['421 in mid-session', 'leave', 'recipient'],
+  // Whether the answer or the end of the connection is seen first is a matter of chance.
+  ['421 in mid-session', 'leave', expect.stringMatching(/^(recipient|connection)$/)],
   ['a full mailbox, 552', 'full', 'recipient'],
   ['busy', 'busy', 'recipient'],
   ['dropped after the message', 'drop', 'connection'],
