@@ -53,6 +53,8 @@ export type SmtpOptions = {
   starttls?: boolean
   /** Offers STARTTLS with this certificate. */
   tls?: { key: string; cert: string }
+  /** Messages with this in them are kept without an answer, as in `hold`. */
+  holds?: string
   /** Refuses larger messages with 552: beforehand, as it announces, or, unannounced, once it has them. */
   size?: { mostBytes: number; announced: boolean }
 }
@@ -125,9 +127,10 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
         const chunks: Buffer[] = []
         stream.on('data', (chunk: Buffer) => chunks.push(chunk))
         stream.on('end', async () => {
-          if (mode === 'hold') await new Promise<void>((resolve) => held.push(resolve))
           const raw = Buffer.concat(chunks)
           const { mailFrom, rcptTo } = session.envelope
+          const isHeld = mode === 'hold' || (options.holds !== undefined && raw.includes(options.holds))
+          if (isHeld) await new Promise<void>((resolve) => held.push(resolve))
           keep({
             raw: raw.toString(),
             envelope: { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) },
