@@ -78,7 +78,7 @@ test('each message is emailed in full exactly once, in single emails and then in
   await dispatcher.runDue()
   expect((await engine.counts()).deliveries).toMatchObject({ emailed: flood, mailing: 0, failed: 0 })
 
-  const digests = Math.ceil((flood - 60) / 250)
+  const digests = Math.ceil((flood - 60) / 100)
   expect(sizes(smtp.received).filter((size) => size === 1)).toHaveLength(60)
   expect(smtp.received).toHaveLength(60 + digests)
   expect(new Set(smtp.received.map(({ mail }) => mail.messageId)).size).toBe(60 + digests)
