@@ -6,9 +6,7 @@ import { OptionsError } from './errors.ts'
 import type { Gateway, GatewayRequest } from './gateway.ts'
 import { checkOptions } from './options.ts'
 import { isCountry } from './phone.ts'
-
-/** A text, or several while one is being replaced. Those that are unset or blank are passed over. */
-export type Secret = string | readonly (string | undefined)[] | undefined
+import { describeBlank, type Secret, secretSchema, textsOf, writtenTexts } from './secrets.ts'
 
 /** What every gateway takes. */
 export type GatewayOptions = {
@@ -29,11 +27,6 @@ export type GatewayOptions = {
    */
   country?: HomeCountry | undefined
 }
-
-export const secretSchema = z
-  .union([z.string(), z.array(z.string().optional())])
-  .describe('a text, or a list of texts')
-  .optional()
 
 export const gatewayShape = {
   token: secretSchema,
@@ -87,11 +80,6 @@ const definitionSchema = z.strictObject({
 /** A message of 1,600 characters makes about 15 kB of form at the worst. */
 const defaultMaxBytes = 64 * 1024
 
-// Files of secrets end in a newline, which is not part of the secret.
-const textsOf = (secret: Secret): string[] => [secret].flat().flatMap((each) => each?.trim() || [])
-
-const describeBlank = (secret: Secret): string => (secret === undefined ? 'undefined' : 'empty')
-
 /** Throws an OptionsError unless something tells the sender from a stranger, or when what was meant to is blank. */
 const checkCredentials = (definition: GatewayDefinition): void => {
   const { token, secret, verify, allowUnauthenticated } = definition
@@ -99,11 +87,7 @@ const checkCredentials = (definition: GatewayDefinition): void => {
   if (textsOf(secret).length > 0 && !verify)
     throw fault('`secret` is written, but there is no `verify` that would check anything with it')
   if (allowUnauthenticated) return
-  // Whoever wrote it relies on it, also where the other one is there.
-  if ('secret' in definition && textsOf(secret).length === 0)
-    throw fault(
-      `\`secret\` is ${describeBlank(secret)}; is its environment variable set? Leave it out if there is none`,
-    )
+  writtenTexts(definition, 'secret')
   if (textsOf(token).length > 0 || (textsOf(secret).length > 0 && !('token' in definition))) return
   const signing = verify ? ', or what the gateway signs with as `secret`' : ''
   throw fault(
@@ -111,6 +95,15 @@ const checkCredentials = (definition: GatewayDefinition): void => {
       `text as \`token\` and put it at the end of the URL that you give to the gateway${signing}, or write ` +
       '`allowUnauthenticated: true`',
   )
+}
+
+/** The body as JSON for `verify`: undefined when it cannot be read, which is for `parse` to say. */
+export const jsonOf = ({ json }: GatewayRequest): unknown => {
+  try {
+    return json()
+  } catch {
+    return undefined
+  }
 }
 
 /** Throws an OptionsError. */

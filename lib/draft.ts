@@ -2,8 +2,9 @@
 // knows. So that a gateway says no more than what was in the request.
 import { hash, randomUUID } from 'node:crypto'
 import { PayloadError } from './errors.ts'
-import type { Address, EventDraft } from './event.ts'
-import { ourSide } from './event.ts'
+import { type Address, type EventDraft, eventDraftSchema, ourSide } from './event.ts'
+import { textOf } from './fields.ts'
+import { instantOfIso } from './instants.ts'
 import { intentOf } from './intent.ts'
 import { address, type Country, countryOf } from './phone.ts'
 
@@ -11,7 +12,10 @@ type Lenient<Fields> = { [Name in keyof Fields]?: Fields[Name] | undefined }
 
 /** What is left out is empty; `type` is `message.received` and `intent` is read from the text. */
 export type Draft = Lenient<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occurredAt' | 'notes'>> & {
-  /** The sender's own id of the event, the same when it is sent again. Without one it is refused. */
+  /**
+   * The sender's own id of the event, the same when it is sent again. Null where the sender gives none: what was
+   * said stands for it, or, where no time tells one "Yes" from another, nothing does: better twice than never.
+   */
   identity: string | null | undefined
   /** As it came, or read already. */
   from?: Address | string | null | undefined
@@ -21,24 +25,13 @@ export type Draft = Lenient<Omit<EventDraft, 'identity' | 'from' | 'to' | 'occur
   notes?: readonly string[] | undefined
 }
 
-/**
- * The identity of what came without an id: what it says, where that tells it from others (such as its time), else
- * one at random: better twice than never. Keep the note.
- */
-export const substituteIdentity = (
-  parts: readonly unknown[],
-  isTelling: boolean,
-): { identity: string; note: string } =>
-  isTelling
-    ? { identity: hash('sha256', JSON.stringify(parts)), note: 'identity:hash' }
-    : { identity: randomUUID(), note: 'identity:random' }
-
 /** The country of numbers that came without its code; `ours`: that of our own number in the same message. */
 export type HomeCountry = Country | 'ours'
 
 const read = (value: Draft['from'], country: Country | undefined): Address | null => {
-  if (typeof value !== 'string') return value ?? null
-  return value.trim() === '' ? null : address(value, country)
+  const raw = textOf(value)
+  if (raw === null) return (value as Address | undefined) ?? null
+  return raw.trim() === '' ? null : address(raw, country)
 }
 
 const addressesOf = ({ from, to }: Draft, side: 'from' | 'to', country: HomeCountry | undefined) => {
@@ -49,9 +42,17 @@ const addressesOf = ({ from, to }: Draft, side: 'from' | 'to', country: HomeCoun
 }
 
 const isoOf = (occurredAt: Draft['occurredAt']): string | null => {
-  if (occurredAt === null || occurredAt === undefined) return null
-  const at = new Date(occurredAt)
-  return Number.isNaN(at.getTime()) ? null : at.toISOString()
+  if (!(occurredAt instanceof Date)) return instantOfIso(occurredAt)
+  return Number.isNaN(occurredAt.getTime()) ? null : occurredAt.toISOString()
+}
+
+const identityOf = (
+  { identity, raw }: Draft,
+  occurredAt: string | null,
+): { identity: unknown; note?: string } => {
+  if (identity !== null) return { identity: textOf(identity) }
+  if (occurredAt === null) return { identity: randomUUID(), note: 'identity:random' }
+  return { identity: hash('sha256', JSON.stringify([raw, occurredAt])), note: 'identity:hash' }
 }
 
 /** A copy in which a file's bytes, which `media` holds, are not held once more. */
@@ -67,25 +68,35 @@ const rawOf = ({ raw, media = [] }: Draft): unknown => {
   return files.size === 0 ? raw : withoutFiles(raw, files)
 }
 
-/** Throws a PayloadError when there is no identity: what cannot be told apart cannot be kept once. */
+const faultOf = ({ path, message }: { path: readonly PropertyKey[]; message: string }): string =>
+  `\`${path.join('.')}\`: ${message}`
+
+/** Throws a PayloadError, which quotes nothing of it, when what was read is no event. */
 export const completed = (draft: Draft, country?: HomeCountry): EventDraft => {
-  const { identity, type = 'message.received', text = null, occurredAt } = draft
-  if (typeof identity !== 'string' || identity === '')
-    throw new PayloadError('body-unreadable', 'there is no id by which the event could be known')
+  const { type = 'message.received', media = [], encrypted = false, notes = [] } = draft
+  const text = textOf(draft.text)
+  const occurredAt = isoOf(draft.occurredAt)
+  const { identity, note } = identityOf(draft, occurredAt)
   const { from, to } = addressesOf(draft, ourSide(type), country)
-  return {
+  const event = {
     identity,
     type,
     from,
     to,
     text,
-    media: draft.media ?? [],
-    intent: draft.intent ?? (type === 'message.received' && !draft.encrypted ? intentOf(text) : null),
-    encrypted: draft.encrypted ?? false,
-    messageId: draft.messageId ?? null,
+    media,
+    intent: draft.intent ?? (type === 'message.received' && !encrypted ? intentOf(text) : null),
+    encrypted,
+    messageId: textOf(draft.messageId),
     reason: draft.reason ?? null,
-    occurredAt: isoOf(occurredAt),
-    notes: [...(draft.notes ?? [])],
+    occurredAt,
+    notes: note === undefined ? [...notes] : [...notes, note],
     raw: rawOf(draft) ?? null,
   }
+  const result = eventDraftSchema.safeParse(event)
+  if (result.success) return event as EventDraft
+  throw new PayloadError(
+    'body-unreadable',
+    `no event can be made of it: ${result.error.issues.map(faultOf).join('; ')}`,
+  )
 }

@@ -40,7 +40,7 @@ export const eventSchema = z.object({
   /** The name the gateway has in the configuration. */
   gateway: z.string(),
   /** The gateway's own identity of this event; (gateway, identity) is unique. */
-  identity: z.string(),
+  identity: z.string().min(1),
   type: z.enum(eventTypes),
   /** Who sent the message; for status events our number. */
   from: addressSchema.nullable(),
@@ -57,9 +57,9 @@ export const eventSchema = z.object({
   /** Why it failed or expired, in the gateway's own words. */
   reason: z.string().nullable(),
   /** The gateway's time, ISO 8601 in UTC; null when it made no sense. */
-  occurredAt: z.string().nullable(),
+  occurredAt: z.iso.datetime().nullable(),
   /** Our time, ISO 8601 in UTC. */
-  receivedAt: z.string(),
+  receivedAt: z.iso.datetime(),
   /** What was repaired or guessed while reading: `plus`, `charset:windows-1252`, ... */
   notes: z.array(z.string()),
   /** The parsed body as it came, configured tokens replaced by `***`. */
@@ -74,8 +74,9 @@ export type Media = z.infer<typeof mediaSchema>
 export type SmsEvent = z.infer<typeof eventSchema>
 export type Intent = NonNullable<SmsEvent['intent']>
 
-/** What a gateway's `parse` returns: an event without the three fields that only the receiver knows. */
-export type EventDraft = Omit<SmsEvent, 'id' | 'gateway' | 'receivedAt'>
+/** What a gateway says: an event without the three fields that only the receiver knows. */
+export const eventDraftSchema = eventSchema.omit({ id: true, gateway: true, receivedAt: true })
+export type EventDraft = z.infer<typeof eventDraftSchema>
 
 /** Where our own number is: it got what others sent and is the sender of all else. */
 export const ourSide = (type: EventType): 'from' | 'to' =>

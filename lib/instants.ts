@@ -17,7 +17,8 @@ export const instantOfSeconds = (value: unknown): string | null => {
   return seconds === null ? null : isoOf(seconds * 1_000)
 }
 
-const iso = /^(\d{4}-\d\d-\d\d)[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:[.,](\d{1,9}))?)?\s*(.*)$/i
+const iso =
+  /^(\d{4}-\d\d-\d\d)[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:[.,](\d{1,9}))?)?\s*(\S{0,9})$/i
 // `+-5:00` is what old phones make of -5:00.
 const offset = /^([+-]{1,2})(\d{1,2}):?(\d\d)?$/
 

@@ -1,5 +1,4 @@
 // What kind of address a sender or recipient is, and its E.164 form where there is no doubt about it.
-// How one gateway damages numbers on the way (a lost plus) is repaired in gateways/.
 import {
   type CountryCode,
   isSupportedCountry,
@@ -72,7 +71,8 @@ const mostRemembered = 1_000
  * country's code is E.164 only if it is valid in `country`.
  */
 export const address = (raw: string, country?: Country): Address => {
-  const key = country === undefined ? raw : `${country} ${raw}`
+  // A country never begins with a space, so that no sender's name can be taken for one.
+  const key = `${country ?? ''} ${raw}`
   const known = remembered.get(key)
   if (known) return known
   const result = Object.freeze(classify(raw, country))
@@ -86,3 +86,18 @@ export const address = (raw: string, country?: Country): Address => {
 /** The country of an E.164 number; undefined where it has none, as satellite numbers, or is no number. */
 export const countryOf = ({ e164 }: Address): Country | undefined =>
   e164 === null ? undefined : parsePhoneNumberFromString(e164)?.country
+
+/** Whom an address means, as text: its E.164 form, else as it came; empty for none. */
+export const addressText = (address: Address | null): string => address?.e164 ?? address?.raw ?? ''
+
+const decodedPlus = /^ \d[\d ().-]*$/
+
+/**
+ * A plus that was not percent-encoded is a space by the rules of forms and queries: ` 61412345678` was
+ * `+61412345678`. Only what has the digits of an international number is repaired; a name or a short code had none.
+ */
+export const repairPlus = (raw: string): string => {
+  if (!decodedPlus.test(raw)) return raw
+  const digits = raw.replace(/\D/g, '').length
+  return digits >= 7 && digits <= 15 ? `+${raw.slice(1)}` : raw
+}

@@ -34,7 +34,7 @@ export type MacOptions = {
   /** Default: `sha256`. */
   algorithm?: 'sha1' | 'sha256' | 'sha512' | undefined
   /** Default: `hex`, of either case. */
-  encoding?: 'hex' | 'base64' | undefined
+  encoding?: 'hex' | 'base64' | 'base64url' | undefined
 }
 
 const macOf = (secret: string, { parts, algorithm = 'sha256' }: Omit<MacOptions, 'secrets'>): Buffer => {
@@ -47,7 +47,11 @@ const macOf = (secret: string, { parts, algorithm = 'sha256' }: Omit<MacOptions,
 export const signMac = (secret: string, options: Omit<MacOptions, 'secrets'>): string =>
   macOf(secret, options).toString(options.encoding ?? 'hex')
 
-const spelling = { hex: /^(?:[0-9a-f]{2})+$/i, base64: /^[A-Za-z0-9+/]+={0,2}$/ }
+const spelling = {
+  hex: /^(?:[0-9a-f]{2})+$/i,
+  base64: /^[A-Za-z0-9+/]+={0,2}$/,
+  base64url: /^[\w-]+$/,
+}
 
 /** Throws a VerificationError that says what is wrong with a signature, as its header gives it, but nothing of the secrets. */
 export const verifyMac = (given: string | readonly string[] | undefined, options: MacOptions): void => {
@@ -65,7 +69,7 @@ export const verifyMac = (given: string | readonly string[] | undefined, options
   if (!matches.includes(true))
     throw new VerificationError(
       'signature-mismatch',
-      'the signature is not that of the body under any secret',
+      'the signature is not that of this request under any secret',
     )
 }
 

@@ -23,8 +23,39 @@ describe('what is left out', () => {
     })
   })
 
-  test.each([[''], [undefined], [null], [7]])('an identity of %j cannot be kept once', (identity) => {
-    expect(() => completed({ identity: identity as never })).toThrow('there is no id')
+  test.each<[string, Partial<Draft>]>([
+    ['an empty identity', { identity: '' }],
+    ['a forgotten identity', { identity: undefined }],
+    ['an identity that is a list', { identity: ['1'] as never }],
+    ['a kind that is none', { type: 'sms' as never }],
+    ['a sender that is an object', { from: { number: '1' } as never }],
+    ['a file without a type', { media: [{ url: 'https://x.example' }] as never }],
+    ['a file that is a text', { media: ['https://x.example'] as never }],
+    ['an intent that is none', { intent: 'maybe' as never }],
+    ['a note that is a number', { notes: [7] as never }],
+  ])('%s makes no event', (_what, draft) => {
+    expect(() => home(draft)).toThrow(/^no event can be made of it: `/)
+  })
+
+  test('numbers are as good as texts', () => {
+    const draft = { identity: 7, from: 61412345678, to: 1204, text: 42, messageId: 8 } as never
+    expect(home(draft)).toMatchObject({
+      identity: '7',
+      from: { raw: '61412345678', e164: '+61412345678' },
+      to: { raw: '1204', kind: 'short' },
+      text: '42',
+      messageId: '8',
+    })
+  })
+
+  test('where the sender gives no id, what was said at a time stands for it, and else nothing does', () => {
+    const said = (fields: Partial<Draft>) => home({ identity: null, raw: { text: 'Yes' }, ...fields })
+    const occurredAt = '2026-01-01T00:00:00Z'
+    const timed = said({ occurredAt, notes: ['plus'] })
+    expect(timed).toMatchObject({ identity: said({ occurredAt }).identity, notes: ['plus', 'identity:hash'] })
+    expect(said({ occurredAt, raw: { text: 'No' } }).identity).not.toBe(timed.identity)
+    expect(said({}).identity).not.toBe(said({}).identity)
+    expect(said({}).notes).toEqual(['identity:random'])
   })
 })
 
@@ -40,6 +71,9 @@ test.each<[Partial<Draft>, string | null]>([
 test.each([
   ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00.000Z'],
   [new Date(0), '1970-01-01T00:00:00.000Z'],
+  // Without a zone it is UTC, wherever this runs.
+  ['2026-02-01 09:05:00', '2026-02-01T09:05:00.000Z'],
+  ['12', null],
   [new Date('soon'), null],
   ['soon', null],
   [null, null],

@@ -91,6 +91,11 @@ describe('a number without its country', () => {
     expect(address(raw, country)).toEqual({ raw, kind, e164: null })
   })
 
+  test('is never taken for a name that looks like a country and a number', () => {
+    expect(address('DK 20123457').kind).toBe('alpha')
+    expect(address('20123457', 'DK')).toEqual({ raw: '20123457', kind: 'e164', e164: '+4520123457' })
+  })
+
   test('of one country is not remembered for another', () => {
     const kinds = [undefined, 'AU', 'GB', undefined] as const
     expect(kinds.map((country) => address('0412345678', country).e164)).toEqual([

@@ -84,6 +84,12 @@ describe('deliverTo', () => {
       "format: 'standard'",
     ],
     [
+      'a secret that is unset',
+      { ...webhook, format: 'smsGate', secret: undefined },
+      '`deliverTo.crm.secret` is undefined; is its environment variable set?',
+    ],
+    ['a secret that is blank', { ...webhook, format: 'httpSms', secret: [' '] }, 'secret` is empty'],
+    [
       'a format that is none',
       { ...webhook, format: 'json' },
       '`deliverTo.crm.format` is "json"; known here: urlNetworks, smsGate,',

@@ -3,8 +3,7 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import type { GatewayOptions, Secret } from '../define-gateway.ts'
-import { defineGateway, gatewayShape, secretSchema } from '../define-gateway.ts'
+import { defineGateway, type GatewayOptions, gatewayShape, jsonOf } from '../define-gateway.ts'
 import type { Policy } from '../delivery.ts'
 import type { Draft } from '../draft.ts'
 import { PayloadError, VerificationError } from '../errors.ts'
@@ -15,6 +14,7 @@ import { instantOfIso, instantOfSeconds } from '../instants.ts'
 import { checkOptions } from '../options.ts'
 import { address } from '../phone.ts'
 import { policies } from '../policies.ts'
+import { type Secret, secretSchema } from '../secrets.ts'
 import { signJwt, signMac, verifyFresh, verifyJwt, verifyMac } from '../signature.ts'
 
 const hour = 3_600_000
@@ -53,19 +53,10 @@ const kindOf = (body: unknown): 'messaging' | 'received' | 'status' | null => {
   return has('message') ? 'received' : null
 }
 
-/** Undefined when it cannot be read, which is for parsing to say. */
-const bodyOf = (request: GatewayRequest): unknown => {
-  try {
-    return request.json()
-  } catch {
-    return undefined
-  }
-}
-
 const headerOf = ({ headers }: GatewayRequest, name: string) => [headers[name]].flat()[0]?.trim()
 
 const verifyPost = async (request: GatewayRequest, secrets: readonly string[], toleranceMs: number) => {
-  const body = bodyOf(request)
+  const body = jsonOf(request)
   const kind = kindOf(body)
   const mac = headerOf(request, 'signature')
   // Which proof is wanted must not be the sender's choice: the body decides, and the other header counts for
@@ -113,30 +104,32 @@ const addressOf = (value: unknown): Address | string | null => {
   return found?.kind === 'e164' ? found : text
 }
 
-const receivedDraft = (body: Fields): Draft => {
-  const { id, msisdn, receiver, message, senttime, sender } = body
-  // Past the safe integers several ids are one number, and no message must pass for a repeat of another.
-  const isExact = typeof id !== 'number' || Number.isSafeInteger(id)
+/** Null beyond 2^53, where several ids are one in JavaScript, and no message must pass for a repeat of another. */
+const idOf = (value: unknown): string | null =>
+  typeof value === 'number' && !Number.isSafeInteger(value) ? null : wordOf(value)
+
+const receivedDraft = (body: Fields): Draft => ({
+  identity: idOf(body.id),
+  // A text sender is given only where it is what the message came from.
+  from: addressOf(wordOf(body.sender) === null ? body.msisdn : body.sender),
+  to: addressOf(body.receiver),
+  text: textOf(body.message),
+  messageId: idOf(body.id),
+  occurredAt: instantOfSeconds(body.senttime),
+  raw: body,
+})
+
+const statusDraft = (body: Fields): Draft => {
+  const parts = [idOf(body.id), ...[body.msisdn, body.status, body.time].map(textOf)]
   return {
-    identity: isExact ? (wordOf(id) ?? '') : hash('sha256', JSON.stringify(body)),
-    // A text sender is given only where it is what the message came from.
-    from: addressOf(wordOf(sender) === null ? msisdn : sender),
-    to: addressOf(receiver),
-    text: textOf(message),
-    messageId: wordOf(id),
-    occurredAt: instantOfSeconds(senttime),
+    ...reportOf(body).draft,
+    identity: parts[0] === null ? null : JSON.stringify(parts),
+    to: addressOf(body.msisdn),
+    messageId: idOf(body.id),
+    occurredAt: instantOfSeconds(body.time),
     raw: body,
   }
 }
-
-const statusDraft = (body: Fields): Draft => ({
-  ...reportOf(body).draft,
-  identity: JSON.stringify([body.id, body.msisdn, body.status, body.time].map(textOf)),
-  to: addressOf(body.msisdn),
-  messageId: wordOf(body.id),
-  occurredAt: instantOfSeconds(body.time),
-  raw: body,
-})
 
 /** What a file's `payload` is like is not documented: a URL, or its fields, as RCS spells them or as Python would. */
 const mediaOf = (payload: unknown): Media[] => {

@@ -2,18 +2,21 @@
 // who posts them, and the same events as it would post them. Registering with it is in registration/.
 import { isUtf8 } from 'node:buffer'
 import { createDecipheriv, hash } from 'node:crypto'
+import { validate as isUuid } from 'uuid'
 import { z } from 'zod'
-import type { GatewayOptions, Secret } from '../define-gateway.ts'
-import { defineGateway, gatewayShape, secretSchema } from '../define-gateway.ts'
+import { defineGateway, type GatewayOptions, gatewayShape } from '../define-gateway.ts'
 import type { Policy } from '../delivery.ts'
 import type { Draft } from '../draft.ts'
 import { OptionsError, PayloadError } from '../errors.ts'
-import { type Address, type EventType, type Media, ourSide, type SmsEvent } from '../event.ts'
+import { type EventType, type Media, ourSide, type SmsEvent } from '../event.ts'
 import { fieldsOf, listOf, numberOf, textOf, wordOf } from '../fields.ts'
 import type { ComposeContext, Format, Gateway } from '../gateway.ts'
 import { instantOfIso } from '../instants.ts'
+import { jsonText } from '../json-text.ts'
 import { checkOptions } from '../options.ts'
+import { addressText } from '../phone.ts'
 import { policies } from '../policies.ts'
+import { type Secret, secretSchema } from '../secrets.ts'
 import { signJwt, verifyJwt } from '../signature.ts'
 
 const cloudIssuer = 'api.httpsms.com'
@@ -87,7 +90,8 @@ const decrypted = (content: string, password: string): string | null => {
 type Fields = Readonly<Record<string, unknown>>
 
 const flagOf = (value: unknown): boolean | null =>
-  value === true || value === 'true' || (value === false || value === 'false' ? false : null)
+  [true, 'true', 1, '1'].includes(value as never) ||
+  ([false, 'false', 0, '0'].includes(value as never) ? false : null)
 
 const contentOf = (data: Fields, passwords: readonly string[]): Partial<Draft> => {
   const text = textOf(data.content)
@@ -112,7 +116,7 @@ const lastPart = (url: string): string | null => {
 const mediaOf = (attachment: unknown): Media[] => {
   const fields = fieldsOf(attachment)
   const url = wordOf(typeof attachment === 'string' ? attachment : fields.url)
-  if (url === null) return []
+  if (url === null || !/^https?:/i.test(url)) return []
   const contentType = wordOf(fields.content_type) ?? 'application/octet-stream'
   return [{ contentType, name: wordOf(fields.name) ?? lastPart(url), size: null, data: null, url }]
 }
@@ -179,8 +183,7 @@ export const httpSms = (options: HttpSmsOptions = {}): Gateway => {
   })
 }
 
-const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
-const uuidOf = (value: unknown): string | null => (uuid.test(wordOf(value) ?? '') ? wordOf(value) : null)
+const uuidOf = (value: unknown): string | null => (isUuid(wordOf(value)) ? wordOf(value) : null)
 
 /** What Go makes of an id that nobody has set. */
 const noUuid = '00000000-0000-0000-0000-000000000000'
@@ -189,13 +192,8 @@ const noUuid = '00000000-0000-0000-0000-000000000000'
 const goTime = (...instants: unknown[]): string =>
   String(instants.map(instantOfIso).find((instant) => instant !== null)).replace(/\.?0*Z$/, 'Z')
 
-/** As Go writes JSON: fit to stand in HTML, and without halves of surrogate pairs. */
-const goJson = (value: unknown): string =>
-  JSON.stringify(value, (_key, one) =>
-    typeof one === 'string' ? one.replace(/\p{Surrogate}/gu, '\ufffd') : one,
-  ).replace(/[<>&\u2028\u2029]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
-const numberText = (address: Address | null): string => address?.e164 ?? address?.raw ?? ''
+/** As Go writes JSON. */
+const goJson = { escaped: /[<>&\u2028\u2029]/g, half: '\ufffd' }
 
 const valuesOf = (event: SmsEvent, { serviceId, now }: ComposeContext) => {
   const { from, to, messageId, occurredAt, receivedAt } = event
@@ -211,8 +209,8 @@ const valuesOf = (event: SmsEvent, { serviceId, now }: ComposeContext) => {
     message_id: id,
     user_id: wordOf(said.user_id) ?? serviceId ?? '',
     request_id: textOf(said.request_id),
-    owner: numberText(isToUs ? to : from),
-    contact: numberText(isToUs ? from : to),
+    owner: addressText(isToUs ? to : from),
+    contact: addressText(isToUs ? from : to),
     sim: wordOf(said.sim) ?? 'SIM1',
     content: event.text ?? '',
     encrypted: event.encrypted,
@@ -273,15 +271,18 @@ export const httpSmsFormat = {
   compose: async (event, context) => {
     const { name, type, source } = kinds.find((kind) => kind.type === event.type)!
     const values: Fields & ReturnType<typeof valuesOf> = valuesOf(event, context)
-    const body = goJson({
-      specversion: '1.0',
-      id: uuidOf(event.identity) ?? event.id,
-      source: source.replace(':id', values.id),
-      type: name,
-      datacontenttype: 'application/json',
-      time: goTime(event.receivedAt, values.timestamp),
-      data: Object.fromEntries(fields[type].split(' ').map((field) => [field, values[field]])),
-    })
+    const body = jsonText(
+      {
+        specversion: '1.0',
+        id: uuidOf(event.identity) ?? event.id,
+        source: source.replace(':id', values.id),
+        type: name,
+        datacontenttype: 'application/json',
+        time: goTime(event.receivedAt, values.timestamp),
+        data: Object.fromEntries(fields[type].split(' ').map((field) => [field, values[field]])),
+      },
+      goJson,
+    )
     return { method: 'POST', headers: await headersOf(name, values.user_id, context), body }
   },
 } satisfies Format

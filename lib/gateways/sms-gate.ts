@@ -3,22 +3,19 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import {
-  defineGateway,
-  type GatewayOptions,
-  gatewayShape,
-  type Secret,
-  secretSchema,
-} from '../define-gateway.ts'
+import { defineGateway, type GatewayOptions, gatewayShape, jsonOf } from '../define-gateway.ts'
 import type { Policy } from '../delivery.ts'
 import type { Draft } from '../draft.ts'
 import { PayloadError, VerificationError } from '../errors.ts'
-import type { Address, EventType, Media, SmsEvent } from '../event.ts'
+import type { EventType, Media, SmsEvent } from '../event.ts'
 import { fieldsOf, listOf, numberOf, textOf, wordOf } from '../fields.ts'
 import type { Format, Gateway, GatewayRequest, OutboundRequest } from '../gateway.ts'
 import { instantOfIso } from '../instants.ts'
+import { jsonText } from '../json-text.ts'
 import { checkOptions } from '../options.ts'
+import { addressText } from '../phone.ts'
 import { policies } from '../policies.ts'
+import { type Secret, secretSchema, textsOf } from '../secrets.ts'
 import { signMac, verifyFresh, verifyMac } from '../signature.ts'
 
 type SecretOfDevice = (deviceId: string) => Secret | null | Promise<Secret | null>
@@ -128,29 +125,33 @@ const contentOf = (event: string, payload: Fields): Content => {
 
 const digestOf = (value: unknown): string => hash('sha256', JSON.stringify(value), 'hex').slice(0, 32)
 
+/** Ten times what a phone puts into a batch. A body of millions would hold up the process. */
+const mostMessages = 1_000
+
 /** Throws a PayloadError for what no phone posts. */
 const draftsOf = (body: unknown, identifyBy: IdentifyBy): Draft[] => {
   const envelope = fieldsOf(body)
   const whole = fieldsOf(envelope.payload)
   const event = wordOf(envelope.event)
   const id = named(envelope.id)
+  const deviceId = named(envelope.deviceId) ?? ''
   if (event === null || (id === null && Object.keys(whole).length === 0))
     throw new PayloadError('body-unreadable', 'the body has no `event`, or neither `id` nor `payload`')
 
-  const draftOf = (name: string, payload: Fields, key: unknown[], raw: unknown): Draft => {
+  const draftOf = (name: string, payload: Fields, key: unknown[] | null, raw: unknown): Draft => {
     const content = contentOf(name, payload)
     const at = content.occurredAt ?? named(payload.receivedAt)
     const isKnown = identifyBy === 'message' && content.type === 'message.received' && content.messageId && at
     const parts = isKnown ? [content.messageId, at] : key
-    return { ...content, identity: JSON.stringify([named(envelope.deviceId) ?? '', ...parts]), raw }
+    return { ...content, identity: parts && JSON.stringify([deviceId, ...parts]), raw }
   }
 
   const member = event.replace(/^(sms|mms):batch:/, '$1:')
   if (member === event || kinds.get(member)?.[0] !== 'message.received' || !Array.isArray(whole.messages)) {
-    if (id !== null) return [draftOf(event, whole, [id], body)]
-    const draft = draftOf(event, whole, ['', digestOf([event, whole])], body)
-    return [{ ...draft, notes: [...(draft.notes ?? []), 'identity:hash'] }]
+    return [draftOf(event, whole, id === null ? null : [id], body)]
   }
+  if (whole.messages.length > mostMessages)
+    throw new PayloadError('body-unreadable', `there are more than ${mostMessages} messages in one batch`)
   // The place in the list is none to know a message by: a batch may come again with more in it.
   const seen = new Map<string, number>()
   return whole.messages.map((message: unknown) => {
@@ -163,10 +164,10 @@ const draftsOf = (body: unknown, identifyBy: IdentifyBy): Draft[] => {
 }
 
 const secretsOf = async (request: GatewayRequest, ask: SecretOfDevice): Promise<string[]> => {
-  const deviceId = named(fieldsOf(request.json()).deviceId)
+  const deviceId = named(fieldsOf(jsonOf(request)).deviceId)
   const answer: unknown = deviceId === null ? null : await ask(deviceId)
   // A look-up by a stranger's word may find anything: `secrets[deviceId]` finds a function for `constructor`.
-  const secrets = [answer].flat().flatMap((each) => (typeof each === 'string' && each.trim()) || [])
+  const secrets = textsOf([answer].flat().filter((each) => typeof each === 'string'))
   if (secrets.length > 0) return secrets
   throw new VerificationError('signature-mismatch', 'there is no secret for the device that the body names')
 }
@@ -180,6 +181,8 @@ export const smsGate = (options: SmsGateOptions = {}): Gateway => {
     if (!ask && configured.length === 0) return
     const signature = request.headers['x-signature']?.toString()
     const timestamp = request.headers['x-timestamp']?.toString() ?? ''
+    if (signature && timestamp === '')
+      throw new VerificationError('signature-missing', 'the request does not say when it was signed')
     if (signature && !/^\d{1,12}$/.test(timestamp))
       throw new VerificationError('signature-malformed', 'the timestamp of the signature is not in digits')
     // Nobody is asked about a request that is not even signed.
@@ -226,13 +229,11 @@ const receivedPost = ({ text, media, notes, messageId }: SmsEvent, at: string, o
   return ['mms:downloaded', { attachments, body: text, receivedAt: at }]
 }
 
-const written = (address: Address | null): string | null => address?.e164 ?? address?.raw ?? null
-
 /** Names as Gson lists them on Android: by the alphabet, an event's own before those of every message. */
 const postOf = (event: SmsEvent, own: Fields): Post => {
   const { type, reason, messageId } = event
   const at = event.occurredAt ?? event.receivedAt
-  const [from, to] = [written(event.from), written(event.to)]
+  const [from, to] = [addressText(event.from) || null, addressText(event.to) || null]
   if (type === 'device.ping') return ['system:ping', { health: own.health }]
   if (type === 'device.online') {
     const simCards = from === null ? [] : [{ phoneNumber: from, simNumber: 1, slotIndex: 0 }]
@@ -254,19 +255,16 @@ const postOf = (event: SmsEvent, own: Fields): Post => {
   return [name, { ...fields, messageId: messageId ?? '', ...sides, simNumber: own.simNumber }]
 }
 
-/** As Gson writes it: without nulls, safe inside of HTML, and half a character as a question mark. */
-const gsonOf = (value: unknown): string =>
-  JSON.stringify(value, (_name, field) =>
-    typeof field === 'string' ? field.replace(/\p{Surrogate}/gu, '?') : (field ?? undefined),
-  ).replace(/['<>&=\u2028\u2029]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** As Gson writes it: without nulls, and half a character as a question mark. */
+const gson = { escaped: /['<>&=\u2028\u2029]/g, half: '?', omitsNulls: true }
 
-const policyOf = (tries: number, firstMs: number): Policy => {
+const doubling = (tries: number, firstMs: number): Policy => {
   const delaysMs = Array.from({ length: tries - 1 }, (_, index) => firstMs * 2 ** index)
   return { ...policies.sms, tries, delaysMs, timeoutMs: 30_000, success: '2xx', retryAfterMaxMs: 0 }
 }
 
 /** By its source; that it also gives up on five seconds of silence, a policy cannot say. */
-export const smsGateCurrent = policyOf(16, 5_000)
+export const smsGateCurrent = doubling(16, 5_000)
 
 const carried = ['from', 'to', 'messageId', 'occurredAt'] as const
 
@@ -281,7 +279,7 @@ export const smsGateFormat = {
     'device.online': ['from'],
     'device.ping': [],
   },
-  policy: policyOf(15, 10_000),
+  policy: doubling(15, 10_000),
   // Versions of the app before 1.33 sign nothing.
   secretsFault: () => null,
   compose: (event, { serviceId, secrets: [secret], now }) => {
@@ -289,7 +287,7 @@ export const smsGateFormat = {
     const [name, payload] = postOf(event, own)
     // The id is ours, since the messages of a batch came under one.
     const envelope = { deviceId: deviceId ?? serviceId ?? '', event: name, id: event.id, payload }
-    const body = gsonOf({ ...envelope, webhookId: webhookId ?? '' })
+    const body = jsonText({ ...envelope, webhookId: webhookId ?? '' }, gson)
     const headers: OutboundRequest['headers'] = { 'content-type': 'application/json' }
     if (secret !== undefined) {
       headers['x-timestamp'] = String(Math.floor(now / 1_000))

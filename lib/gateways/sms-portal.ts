@@ -1,16 +1,19 @@
 // SMSPortal, also sold as MyMobileAPI and under other names, both ways: the three shapes in which it reports
 // replies, receipts and clicks, read as one, and the newest of them as it would post it.
+import { validate as isUuid } from 'uuid'
 import { z } from 'zod'
-import { defineGateway, type GatewayOptions, gatewayShape, secretSchema } from '../define-gateway.ts'
-import { type Draft, substituteIdentity } from '../draft.ts'
+import { defineGateway, type GatewayOptions, gatewayShape } from '../define-gateway.ts'
+import type { Draft } from '../draft.ts'
 import { OptionsError, PayloadError } from '../errors.ts'
 import { type EventType, eventTypes, type SmsEvent } from '../event.ts'
 import { fieldsOf, textOf, wordOf } from '../fields.ts'
 import type { CarriedField, Form, Format, Gateway, GatewayRequest } from '../gateway.ts'
 import { instantOfIso, instantOfSeconds } from '../instants.ts'
 import { checkOptions } from '../options.ts'
+import { addressText, repairPlus } from '../phone.ts'
+import { type Secret, secretSchema } from '../secrets.ts'
 import { signMac } from '../signature.ts'
-import { signedHeadersShape, verifySignedHeaders } from '../signed-headers.ts'
+import { signedHeadersShape, signedParts, verifySignedHeaders } from '../signed-headers.ts'
 import { clocksOf, isZone } from '../zone.ts'
 
 /** Our names, and what the three shapes call them, in lower case: versions and templates differ in that. */
@@ -33,6 +36,8 @@ type FieldName = keyof typeof aliases
 const templateName = z.string().min(1).describe('the name in your template').optional()
 const namesShape = Object.fromEntries(Object.keys(aliases).map((name) => [name, templateName]))
 
+const documentedTemplate = 'v1:{timestamp}|{method}|{url}|{body}'
+
 /** Neither the headers nor the spelling are documented; the defaults are our choice. */
 const signatureSchema = z
   .strictObject({
@@ -41,6 +46,11 @@ const signatureSchema = z
      * as it came: that of a GET is the message.
      */
     url: z.url({ protocol: /^https?$/ }).describe('the full public URL as it is registered with SMSPortal'),
+    /** What is signed. Default: as documented, `v1:{timestamp}|{method}|{url}|{body}`. */
+    template: z
+      .string()
+      .describe("a text such as '{timestamp}.{body}', with {timestamp}, {method}, {url} and {body}")
+      .default(documentedTemplate),
     ...signedHeadersShape,
   })
   .describe("an object such as { url: 'https://app.example.com/sms/portal' }")
@@ -64,9 +74,7 @@ const schema = z.strictObject({ ...gatewayShape, secret: secretSchema, ...ownSha
 type OwnOptions = z.ZodObject<typeof ownShape>
 
 /** `secret` is what SMSPortal signs with, on top of the token or alone. Default: none. */
-export type SmsPortalOptions = GatewayOptions & { secret?: GatewayOptions['token'] } & z.input<OwnOptions>
-
-const signedHead = (timestamp: string, method: string, url: string) => `v1:${timestamp}|${method}|${url}|`
+export type SmsPortalOptions = GatewayOptions & { secret?: Secret } & z.input<OwnOptions>
 
 const verifySignature = (
   { method, headers, search, bytes, receivedAt: now }: GatewayRequest,
@@ -76,8 +84,8 @@ const verifySignature = (
   // Not rebuilt from the request, whose host is the sender's word; but its query must be what was signed, also that
   // of a POST, since it is read.
   const url = options.url.replace(/[?#].*$/s, '') + search
-  const partsAt = (timestamp: string) => [signedHead(timestamp, method, url), bytes ?? '']
-  verifySignedHeaders({ headers, secrets, now, partsAt }, options)
+  const signed = { method, url, body: bytes ?? '' }
+  verifySignedHeaders({ headers, secrets, now, template: options.template, signed }, options)
 }
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
@@ -133,19 +141,12 @@ const statuses: Partial<Record<EventType, readonly string[]>> = {
 const typeOf = (status: string | null): EventType =>
   eventTypes.find((type) => statuses[type]?.includes(status?.toUpperCase() ?? '')) ?? 'unknown'
 
-/** For what comes without its ids. */
-const substitute = (kind: string, parts: readonly (string | null)[], isTelling: boolean) => {
-  const { identity, note } = substituteIdentity(parts, isTelling)
-  return { identity: `${kind}:${identity}`, notes: [note] }
-}
-
 const replyOf = ({ text, word, instant }: Reading): Draft => {
   // What V2's `To` is, is not documented; our choice: the number that got the reply.
   const [from, to, said] = [text('from', 'phone'), text('to', 'ownNumber'), text('text')]
-  const [id, occurredAt] = [word('id'), instant('occurredAt')]
-  const parts = [word('eventId'), from, to, said, occurredAt]
-  const known = id === null ? substitute('reply', parts, occurredAt !== null) : { identity: `reply:${id}` }
-  return { ...known, from, to, text: said, messageId: id, occurredAt }
+  const id = word('id')
+  const identity = id && `reply:${id}`
+  return { identity, from, to, text: said, messageId: id, occurredAt: instant('occurredAt') }
 }
 
 /** A receipt or a click: both are about something that was sent. */
@@ -153,14 +154,11 @@ const reportOf = ({ text, word, instant }: Reading): Draft => {
   const [id, eventId, to] = [word('id'), word('eventId'), word('to', 'phone')]
   const [link, status] = [word('link'), word('status')]
   const occurredAt = link === null ? instant('occurredAt', 'sentAt') : instant('occurredAt')
-  const parts = [id, eventId, to, link ?? status, occurredAt]
-  const known =
-    link === null && eventId !== null && to !== null
-      ? { identity: `receipt:${JSON.stringify([eventId, to, status])}` }
-      : substitute(link === null ? 'receipt' : 'click', parts, (id ?? occurredAt) !== null)
+  // A sending goes to many: without a number, its own id tells its receipts apart.
+  const known = eventId !== null && to !== null ? [eventId, to] : id === null ? null : [id]
   const type = link === null ? typeOf(status) : 'link.clicked'
   return {
-    ...known,
+    identity: link === null && known !== null ? `receipt:${JSON.stringify([...known, status])}` : null,
     type,
     from: text('from', 'ownNumber'),
     to: text('to', 'phone'),
@@ -185,9 +183,7 @@ const draftOf = (reading: Reading): Draft => {
   )
 }
 
-/** A plus that was not percent-encoded is a space by the rules of forms and queries. */
-const plusOf = (one: Draft['from']) =>
-  typeof one === 'string' ? one.replace(/^ (?=[1-9]\d{6,14}$)/, '+') : one
+const plusOf = (one: Draft['from']) => (typeof one === 'string' ? repairPlus(one) : one)
 const repaired = (draft: Draft, readingNotes: readonly string[]): Draft => {
   const [from, to] = [plusOf(draft.from), plusOf(draft.to)]
   const plus = from === draft.from && to === draft.to ? [] : ['plus']
@@ -227,11 +223,9 @@ export const smsPortal = (options: SmsPortalOptions = {}): Gateway => {
   })
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 /** A reply's id is what readers know repeats by, and other gateways' short ids collide. */
 const incomingIdOf = ({ id, identity, messageId }: SmsEvent): string =>
-  messageId !== null && (identity === `reply:${messageId}` || uuid.test(messageId)) ? messageId : id
+  messageId !== null && (identity === `reply:${messageId}` || isUuid(messageId)) ? messageId : id
 
 /** What the service itself said of it, if the event is one of its own. */
 const saidOf = ({ raw }: SmsEvent, name: string): string | null =>
@@ -241,8 +235,6 @@ const statusOf = (event: SmsEvent): string | undefined => {
   const said = saidOf(event, 'status')
   return said !== null && typeOf(said) === event.type ? said.toUpperCase() : statuses[event.type]?.[0]
 }
-
-const numberOf = (address: SmsEvent['from']): string => address?.e164 ?? address?.raw ?? ''
 
 /** Not the reason, of which only the service's own statuses come back. */
 const carriedReport = ['to', 'messageId', 'occurredAt'] as const satisfies readonly CarriedField[]
@@ -273,21 +265,22 @@ export const smsPortalFormat = {
     const reply = () => ({
       incomingId: incomingIdOf(event),
       incomingData: event.text ?? '',
-      sourcePhoneNumber: numberOf(event.from),
-      destinationPhoneNumber: numberOf(event.to),
+      sourcePhoneNumber: addressText(event.from),
+      destinationPhoneNumber: addressText(event.to),
       receivedUtc,
     })
     const receipt = () => ({
       eventId: wordOf(event.messageId) ?? event.id,
       customerId: saidOf(event, 'customerid') ?? serviceId ?? '',
       status: statusOf(event) ?? 'UNKNOWN',
-      phoneNumber: numberOf(event.to),
+      phoneNumber: addressText(event.to),
       sentUtc: saidOf(event, 'sentutc') ?? '',
       receivedUtc,
     })
     const body = JSON.stringify(event.type === 'message.received' ? reply() : receipt())
     const timestamp = String(Math.floor(now / 1_000))
-    const parts = [signedHead(timestamp, 'POST', url.replace(/#.*$/s, '')), body]
+    const signed = { timestamp, method: 'POST', url: url.replace(/#.*$/s, ''), body }
+    const parts = signedParts(documentedTemplate, signed)
     const signature = secrets[0] !== undefined && {
       'x-timestamp': timestamp,
       'x-signature': signMac(secrets[0], { parts }),

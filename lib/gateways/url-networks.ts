@@ -1,14 +1,15 @@
 // The URL Networks PBX, both ways: the form it posts for each SMS, and the same form as it would post it.
+import { validate as isUuid } from 'uuid'
 import { z } from 'zod'
 import { defineGateway, type GatewayOptions, gatewayShape } from '../define-gateway.ts'
-import { type Draft, substituteIdentity } from '../draft.ts'
+import type { Draft } from '../draft.ts'
 import { PayloadError, VerificationError } from '../errors.ts'
 import type { SmsEvent } from '../event.ts'
 import { fieldsOf } from '../fields.ts'
 import type { Format, Gateway, GatewayRequest } from '../gateway.ts'
 import { instantOfSeconds } from '../instants.ts'
 import { checkOptions } from '../options.ts'
-import { address } from '../phone.ts'
+import { address, addressText, repairPlus } from '../phone.ts'
 import { policies } from '../policies.ts'
 
 /** The PBX signs nothing; its `token` goes to the end of its Web Hook URL. */
@@ -26,18 +27,6 @@ const optionsSchema = z
     smsNumber: z.string().min(1).optional().describe('the number as a text'),
   })
   .describe('{ token }')
-
-const decodedPlus = /^ \d[\d ().-]*$/
-
-/**
- * A plus that was not percent-encoded is a space by the rules of forms: ` 61412345678` was `+61412345678`.
- * Only what has the digits of an international number is repaired; a name or a short code had no plus.
- */
-const repairPlus = (value: string): string => {
-  if (!decodedPlus.test(value)) return value
-  const digits = value.replace(/\D/g, '').length
-  return digits >= 7 && digits <= 15 ? `+${value.slice(1)}` : value
-}
 
 /** HTML copies of the PBX's documentation show `&timestamp` as `×tamp`, and people paste from them. */
 const corruptedId = /^(.*)×tamp=(.*)$/s
@@ -62,22 +51,13 @@ const draftOf = (fields: Fields, readingNotes: readonly string[]): Draft => {
   if (corrupted) notes.push('tamp')
   const messageId = (corrupted ? corrupted[1]! : (fields.message_id ?? '')).trim() || null
 
-  let identity = messageId
-  if (identity === null) {
-    const time = corrupted?.[2] ?? fields.timestamp
-    // Without a time, one "Yes" is like another.
-    const parts = [fields.service_id, fields.from, fields.sms_number, fields.body, time]
-    const substitute = substituteIdentity(parts, instantOfSeconds(time) !== null)
-    identity = substitute.identity
-    notes.push(substitute.note)
-  }
   return {
-    identity,
+    identity: messageId,
     from,
     to,
     text: fields.body ?? null,
     messageId,
-    occurredAt: instantOfSeconds(fields.timestamp),
+    occurredAt: instantOfSeconds(fields.timestamp ?? corrupted?.[2]),
     notes,
     raw: fields,
   }
@@ -112,8 +92,6 @@ export const urlNetworks = (options: UrlNetworksOptions = {}): Gateway => {
   })
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
 // encodeURIComponent throws at half a surrogate pair, which a text cut in mid-emoji ends in.
 const encode = (value: string): string => encodeURIComponent(value.replace(/\p{Surrogate}/gu, '\ufffd'))
 
@@ -134,11 +112,11 @@ export const urlNetworksFormat = {
     const { id, messageId, from, to, text, occurredAt, receivedAt } = event
     const fields = [
       ['service_id', serviceIdOf(event) ?? serviceId ?? ''],
-      ['from', from?.e164 ?? from?.raw ?? ''],
-      ['sms_number', to?.e164 ?? to?.raw ?? ''],
+      ['from', addressText(from)],
+      ['sms_number', addressText(to)],
       ['body', text ?? ''],
       // Other gateways' ids are short and collide; readers of this form expect a UUID.
-      ['message_id', messageId !== null && uuid.test(messageId) ? messageId : id],
+      ['message_id', messageId !== null && isUuid(messageId) ? messageId : id],
       ['timestamp', String(Math.floor(Date.parse(occurredAt ?? receivedAt) / 1000))],
       ['webhook_url', url],
       ['webhook_url_fallback', fallbackTo ?? ''],

@@ -10,6 +10,7 @@ import { intentOf } from '../intent.ts'
 import { checkOptions } from '../options.ts'
 import { address } from '../phone.ts'
 import { addressesSchema, fixedRecipients } from '../recipients.ts'
+import { secretSchema, writtenTexts } from '../secrets.ts'
 import { checkCarries, checkFormat } from './targets.ts'
 
 /** The gateway that dispatched messages are stored under. */
@@ -34,7 +35,7 @@ const dispatchSchema = z
     url: z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'"),
     fallback: z.strictObject({ to: addressesSchema }).describe('{ to }').optional(),
     format: z.string().optional(),
-    secret: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+    secret: secretSchema,
     serviceId: z.string().optional(),
     policy: policySchema.partial().optional(),
   })
@@ -76,18 +77,14 @@ type Tools = { formats: Readonly<Record<string, Format>>; defaultFormat: string 
 
 /** Throws an OptionsError, also when its format cannot carry the event. Its URL is judged at every try, not here: a name may point elsewhere tomorrow. */
 export const endpointOf = (wished: DispatchEndpoint, { type }: SmsEvent, tools: Tools): Endpoint => {
-  const { id, url, fallback, format, secret, serviceId, policy } = checkOptions(
-    dispatchSchema,
-    wished,
-    'endpoint',
-  )
+  const { id, url, fallback, format, serviceId, policy } = checkOptions(dispatchSchema, wished, 'endpoint')
   const endpoint: Endpoint = {
     id,
     kind: 'webhook',
     url,
     guarded: true,
     format: format ?? tools.defaultFormat,
-    secrets: secret === undefined ? [] : [secret].flat(),
+    secrets: writtenTexts(wished, 'secret', 'endpoint.'),
     serviceId: serviceId ?? null,
     mailTo: fixedRecipients(fallback?.to),
     policy: policy ?? null,

@@ -20,16 +20,20 @@ const comparable = (number: string): string =>
 
 const wordsOf = (text: string): string[] => text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean)
 
-const punctuation = /[.,:;!?]+$/
+/** As words are compared: a colon or an exclamation mark after the keyword is no part of it. */
+const folded = (text: string): string =>
+  wordsOf(text)
+    .join(' ')
+    .replace(/[.,:;!?]{1,9}$/, '')
 
 /** What follows the keyword in a text that begins with it; null for any other text. */
 const restAfter = (keyword: string, text: string): string | null => {
-  const wanted = wordsOf(keyword)
-  const count = wanted.length
+  const count = wordsOf(keyword).length
   const [whole = '', beginning = ''] =
     new RegExp(`^\\s*(\\S+(?:\\s+\\S+){${count - 1}})\\s*`).exec(text) ?? []
-  const isKeyword = wordsOf(beginning).join(' ').replace(punctuation, '') === wanted.join(' ')
-  return isKeyword ? text.slice(whole.length) : null
+  // Folding a first word of a megabyte takes a second, and one so long is no keyword.
+  if (beginning.length > 4 * keyword.length + 32) return null
+  return folded(beginning) === folded(keyword) ? text.slice(whole.length) : null
 }
 
 type Match = { keyword: string; rest: string }
@@ -38,7 +42,7 @@ type Match = { keyword: string; rest: string }
 export const keywordIn = (text: string | null, keywords: readonly string[]): Match | null => {
   const matches = keywords.flatMap((keyword) => {
     const rest = restAfter(keyword, text ?? '')
-    return rest === null ? [] : [{ keyword: wordsOf(keyword).join(' '), rest }]
+    return rest === null ? [] : [{ keyword: folded(keyword), rest }]
   })
   return matches.sort((a, b) => b.keyword.length - a.keyword.length)[0] ?? null
 }

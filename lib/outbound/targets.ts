@@ -8,6 +8,7 @@ import { type EventType, eventTypes, type SmsEvent } from '../event.ts'
 import type { Format, OutboundRequest } from '../gateway.ts'
 import { policies } from '../policies.ts'
 import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
+import { secretSchema, writtenTexts } from '../secrets.ts'
 import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
 import { defaultWish, keywordIn, type Wish } from './select.ts'
 import type { Webhook } from './webhook.ts'
@@ -30,7 +31,7 @@ export const deliverToSchema = z
     /** How the event is posted to `url`. Default: the eight form fields of the PBX. */
     format: z.string().describe("a format's name, such as 'standard'").optional(),
     /** What the format signs with; several while one replaces another. */
-    secret: list(z.string().min(1)).describe('a text, or a list of texts').optional(),
+    secret: secretSchema,
     /** The `service_id` that is posted when the gateway sent none. */
     serviceId: z.string().describe('a text').optional(),
     /** Which kinds of event. Default: `['message.received']`. */
@@ -98,6 +99,8 @@ const adjusted = (policy: Policy, changes: Partial<Policy> | null): Policy => {
 const withoutCredentials = (url: string): string => {
   if (!URL.canParse(url)) return ''
   const plain = new URL(url)
+  // As it is written, since a token may be made for exactly this URL.
+  if (plain.username === '' && plain.password === '') return url
   plain.username = ''
   plain.password = ''
   return plain.href
@@ -156,7 +159,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
     url: entry.url ?? null,
     guarded: false,
     format: kind === 'webhook' ? (entry.format ?? tools.defaultFormat) : null,
-    secrets: many(entry.secret),
+    secrets: writtenTexts(entry, 'secret', `deliverTo.${id}.`),
     serviceId: entry.serviceId ?? null,
     mailTo: fixedRecipients(entry.email ?? entry.fallback?.to),
     policy: policyOf(`deliverTo.${id}`, entry.policy, tools),

@@ -1,13 +1,34 @@
 // What a developer may write to register webhooks, as far as both services agree on it.
+import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { OptionsError } from '../errors.ts'
 
 /** Both services answer within a second or two; a phone that sleeps takes longer. */
 export const defaultTimeoutMs = 10_000
 
-/** A name that no public DNS has, or a bare address. */
-const isOwnNetwork = (host: string): boolean =>
-  !host.includes('.') || /^[\d.]+$/.test(host) || /\.(local|lan|internal|home\.arpa)$/.test(host)
+const ownNetworks = new BlockList()
+for (const [network, bits] of [
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16],
+] as const)
+  ownNetworks.addSubnet(network, bits)
+for (const [network, bits] of [
+  ['::1', 128],
+  ['fc00::', 7],
+  ['fe80::', 10],
+] as const)
+  ownNetworks.addSubnet(network, bits, 'ipv6')
+
+/** A name that no public DNS has, or an address of a local network. */
+const isOwnNetwork = (host: string): boolean => {
+  const address = host.replace(/^\[|\]$/g, '')
+  if (isIP(address) !== 0) return ownNetworks.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return !host.includes('.') || /\.(local|lan|internal|home\.arpa)$/.test(host)
+}
 
 /** A login never travels unencrypted, unless to a phone or a server nearby, which have no certificate. */
 const isSafe = (url: string): boolean => {

@@ -39,7 +39,8 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const ids: Record<string, RegExp> = { urlNetworks: uuid, httpSms: uuid, gatewayApi: /^\d{1,15}$/ }
 
 const comparable = (format: Format, event: SmsEvent) => {
-  const fits = (id: string | null) => (ids[format.name] ?? /^/).test(id ?? '')
+  const isGiven = !event.notes.some((note) => note.startsWith('identity:'))
+  const fits = (id: string | null) => isGiven && (ids[format.name] ?? /^/).test(id ?? '')
   return carriedBy(format, event).filter(
     (name) => (name !== 'identity' && name !== 'messageId') || fits(event[name]),
   )

@@ -80,7 +80,7 @@ describe('what makes two posts one', () => {
   })
 
   test('without an id, what the post says', () => {
-    const posts = [post({ id: null }), post({ id: ' ' }), post({ id: null, payload: yes })]
+    const posts = [post({ id: null }), post({ id: null }), post({ id: null, payload: yes })]
     const [first, again, other] = identities({}, ...posts)
     expect(again).toBe(first)
     expect(other).not.toBe(first)

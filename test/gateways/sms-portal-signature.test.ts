@@ -38,6 +38,20 @@ const verify = async (
   }
 }
 
+test.each<[string, string, object]>([
+  ['a time in ISO 8601', new Date(now).toISOString(), { timestampUnit: 'iso' }],
+  ['base64url', seconds, { encoding: 'base64url' }],
+  ['SHA-512', seconds, { algorithm: 'sha512' }],
+  ['another text', seconds, { template: '{body}.{timestamp}' }],
+])('%s can be told', async (_what, timestamp, options) => {
+  const { encoding = 'hex', algorithm = 'sha256', template } = options as Record<string, never>
+  const text = template ? `${body}.${timestamp}` : `v1:${timestamp}|POST|${url}|${body}`
+  const signature = mac(text, secret, algorithm).digest(encoding)
+  const headers = { 'x-timestamp': timestamp, 'x-signature': signature }
+  expect(await verify({ headers }, { signature: { url, ...options } })).toBeNull()
+  expect(await verify({ headers })).not.toBeNull()
+})
+
 describe('the signature', () => {
   test.each<[string, string | null, Sent]>([
     ['as it should be', null, {}],

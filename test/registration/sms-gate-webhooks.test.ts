@@ -154,6 +154,9 @@ describe('options of smsGateWebhooks', () => {
     [{ token: 'x', baseUrl: undefined }, /`baseUrl` is undefined; is its environment variable set\?/],
     [{ token: 'x', baseUrl: 'phone:8080' }, /`baseUrl` is "phone:8080"; write a URL such as/],
     [{ token: 'x', baseUrl: 'http://api.sms-gate.app/3rdparty/v1' }, /`baseUrl`: the login would travel/],
+    [{ token: 'x', baseUrl: 'http://8.8.8.8:8080' }, /`baseUrl`: the login would travel/],
+    [{ token: 'x', baseUrl: 'http://134744072' }, /`baseUrl`: the login would travel/],
+    [{ token: 'x', baseUrl: 'http://[2001:4860:4860::8888]:8080' }, /`baseUrl`: the login would travel/],
     [{ token: 'x', baseUrl: 'https://a:pa55@example.com' }, /`baseUrl` is a text of \d+.*without login/],
   ])('%j', (options, message) => {
     const said = complaint(() => smsGateWebhooks(options as SmsGateWebhooksOptions))
