@@ -70,7 +70,7 @@ export const headline = (event: SmsEvent, limit: number): string => {
     'device.online': `Phone ${from} is online`,
     'device.offline': `Phone ${from} is offline`,
     'device.ping': `Phone ${from} reports`,
-    unknown: `Unknown event from ${oneLine(event.gateway, limit)}`,
+    unknown: `Unknown event from ${oneLine(event.gateway, limit) || 'a gateway'}`,
   }
   return headlines[event.type]
 }
