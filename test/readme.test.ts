@@ -1,17 +1,17 @@
 // The README says what the code does: its tables, figures and snippets are compared with it.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Policy } from '../lib/delivery.ts'
 import { errorCodes } from '../lib/errors.ts'
 import { type EventType, eventTypes } from '../lib/event.ts'
 import { mailDelaysMs, mailGiveUpMs } from '../lib/fallback/schedule.ts'
-import { formats } from '../lib/formats.ts'
+import { formats, policies } from '../lib/formats.ts'
 import type { Format } from '../lib/gateway.ts'
 import { gateways } from '../lib/gateways/index.ts'
 import { defaultConcurrency, defaultHoldMs } from '../lib/outbound/dispatcher.ts'
 import { defaultHandlerTimeoutMs } from '../lib/outbound/handler.ts'
 import { jitter } from '../lib/outbound/policy.ts'
 import { defaultEndpointConcurrency } from '../lib/outbound/targets.ts'
-import { policies } from '../lib/policies.ts'
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -67,6 +67,26 @@ describe('README', () => {
     expect(readme).toContain(`|---|---|---|\n${rows.join('\n')}\n\n`)
   })
 
+  test('the policies', () => {
+    const span = (ms: number) => {
+      if (ms >= 3_600_000) return `${(ms / 3_600_000).toFixed(1)} h`
+      return ms >= 60_000 ? `${(ms / 60_000).toFixed(1)} min` : `${ms / 1_000} s`
+    }
+    const rows = Object.entries<Policy>(policies).map(([name, policy]) => {
+      const { tries, delaysMs, timeoutMs, success, retryAfterMaxMs } = policy
+      const over = sum(Array.from({ length: tries - 1 }, (_, n) => delaysMs[n] ?? delaysMs.at(-1)!))
+      const cells = [
+        tries,
+        span(over),
+        span(timeoutMs),
+        success,
+        retryAfterMaxMs ? span(retryAfterMaxMs) : 'ignored',
+      ]
+      return `| \`${name}\` | ${cells.join(' | ')} |`
+    })
+    expect(readme).toContain(`|---|---|---|---|---|---|\n${rows.join('\n')}\n\n`)
+  })
+
   test('the schedule of the tries', () => {
     const waits = sms.delaysMs.map((delayMs) => delayMs / 1000)
     expect(readme).toContain(`${waits.slice(0, -1).join(', ')} and ${waits.at(-1)} seconds`)
@@ -77,8 +97,6 @@ describe('README', () => {
     const mostMs = leastMs * (1 + jitter) + sms.tries * sms.timeoutMs
     const minutes = [leastMs, mostMs].map((ms) => Math.ceil(ms / 60_000))
     expect(readme).toContain(`${minutes[0]} to ${minutes[1]} minutes after the first failure`)
-    const standardMinutes = Math.floor(sum(policies.standardWebhooks.delaysMs) / 60_000)
-    expect(readme).toContain(`${Math.floor(standardMinutes / 60)} h ${standardMinutes % 60} m`)
     expect(sms.retryAfterMaxMs / 60_000).toBe(10)
   })
 
