@@ -48,7 +48,8 @@ const sms = smshook({
       policy,
     },
   },
-  fallback: { smtp, from: 'sms@example.com', to: 'owner@example.com' },
+  // Each message in an email of its own, however many they are, so that each can be counted.
+  fallback: { smtp, from: 'sms@example.com', to: 'owner@example.com', mailsPerHour: false },
   engine: armed(sqlite(file)),
   holdMs,
   logger: { info: () => {}, warn: () => {}, error: (...said) => console.error(JSON.stringify(said)) },
