@@ -156,3 +156,14 @@ test('killed after a digest was sent: the same digest again, under the same Mess
   expect(repeated!.mail.text).toBe(digest!.mail.text)
   expect(survivor.emailed).toHaveLength(3)
 })
+
+test.each([0, 1.5, -1, true, '60'])('mailsPerHour: %p is told in words', (mailsPerHour) => {
+  const fallback = {
+    smtp: 'smtp://localhost',
+    from: 'sms@example.com',
+    to: 'owner@example.com',
+    mailsPerHour,
+  }
+  const make = () => createDispatcher({ engine: sqlite(':memory:'), fallback: fallback as FallbackOptions })
+  expect(make).toThrow(/`fallback\.mailsPerHour` is .*; write a whole number, 1 or more, or false/)
+})
