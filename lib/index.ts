@@ -7,7 +7,7 @@ export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
 export type { Attempt, Delivery, Endpoint, Mail, MailOutcome, Outcome, Policy, Reason } from './delivery.ts'
 export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 export type { Draft, HomeCountry } from './draft.ts'
-export type { Engine, EngineContext } from './engine.ts'
+export type { Engine, EngineContext, Pruned, Pruning } from './engine.ts'
 export { sqlite } from './engines/sqlite.ts'
 export {
   DeliveryError,
@@ -53,6 +53,7 @@ export {
   smsGateWebhooks,
   type WantedSmsGateWebhooks,
 } from './registration/sms-gate-webhooks.ts'
+export type { RetentionOptions } from './retention.ts'
 export type { Signals } from './signals.ts'
 export { type JwtOptions, type MacOptions, verifyFresh, verifyJwt, verifyMac } from './signature.ts'
 export { type Smshook, type SmshookOptions, smshook } from './smshook.ts'
