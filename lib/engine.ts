@@ -114,7 +114,7 @@ export type Engine = {
    * counts as being tried from then on.
    */
   renew(leases: readonly Lease[], leaseMs: number): Promise<('renewed' | 'lost')[]>
-  /** Gives deliveries back unharmed: due as they were, no interruption counted. */
+  /** Gives deliveries and mails back unharmed: due as they were, no interruption counted. */
   release(leases: readonly Lease[]): Promise<void>
 
   /**

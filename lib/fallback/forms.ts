@@ -22,13 +22,27 @@ const plainer = (form: LetterForm, { attachments }: Letter): LetterForm | null =
 const isAboutForm = (outcome: MailOutcome): boolean =>
   outcome.type === 'error' && outcome.permanent && (outcome.code === 'message' || outcome.code === 'size')
 
-/** Sends what `compose` writes, and once more, plainer, when the server refuses it for what it is. */
+type Compose = (form: LetterForm) => Letter | Promise<Letter>
+
+const written = async (form: LetterForm, compose: Compose): Promise<Letter> => {
+  try {
+    return await compose(form)
+  } catch (error) {
+    if (form === 'plain') throw error
+    return compose('plain')
+  }
+}
+
+/**
+ * Sends what `compose` writes, and once more, plainer, when the server refuses it for what it is. Rejects with
+ * what `compose` rejects with, when it cannot even write the plainest.
+ */
 export const sendAs = async (
   form: LetterForm,
-  compose: (form: LetterForm) => Letter | Promise<Letter>,
+  compose: Compose,
   mailer: Pick<Mailer, 'send'>,
 ): Promise<MailOutcome> => {
-  const letter = await compose(form)
+  const letter = await written(form, compose)
   const outcome = await mailer.send(letter)
   if (!isAboutForm(outcome)) return outcome
   const next = plainer(form, letter)

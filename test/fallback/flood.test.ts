@@ -27,10 +27,12 @@ const openFile = () => {
 }
 
 /** Every message is emailed, since nobody else wants it. */
-const mailOnly = async (engine: Engine, fallback: Partial<FallbackOptions> = {}) => {
+const mailOnly = async (engine: Engine, fallback: Partial<FallbackOptions> = {}, polls = false) => {
   const smtp = await startSmtp()
   const clock = manualClock()
-  await engine.open({ clock, logger: recorder() })
+  // Where nothing but `runDue` looks for what is due, hours pass at once.
+  const after = polls ? clock.after : () => () => {}
+  await engine.open({ clock: { ...clock, after }, logger: recorder() })
   const start = (on: Engine = engine) => {
     const dispatcher = createDispatcher({
       engine: on,
@@ -121,6 +123,42 @@ test('a digest each five minutes, and the number survives a restart', async () =
   await clock.advance(5 * minute)
   await second.runDue()
   expect(sizes(smtp.received)).toEqual([1, 1, 4, 1, 1, 3])
+})
+
+test('a mail server that is down meanwhile: the number holds, and nothing is lost or doubled', async () => {
+  const engine = sqlite(':memory:')
+  const { smtp, clock, start } = await mailOnly(engine, { mailsPerHour: 5 })
+  await smtp.behave('down')
+  const dispatcher = start()
+  const texts: string[] = []
+  for (let passed = 0; passed < 24; passed += 1) {
+    texts.push(...(await miss(dispatcher, 10)))
+    await dispatcher.runDue()
+    await clock.advance(5 * minute)
+  }
+  await smtp.behave('accept')
+  for (let passed = 0; passed < 10; passed += 1) {
+    await dispatcher.runDue()
+    await clock.advance(30 * minute)
+  }
+  expect((await engine.counts()).deliveries).toMatchObject({ emailed: 240, mailing: 0, failed: 0 })
+  expect(smtp.received.length).toBeLessThanOrEqual(5 + 24)
+  const told = smtp.received.flatMap(({ mail }) => marks(mail.text!))
+  expect(told.sort()).toEqual(texts.flatMap(marks).sort())
+  expect(new Set(dispatcher.emailed).size).toBe(240)
+})
+
+test('once started, a digest goes out by itself when its time has come', async () => {
+  const { smtp, clock, start } = await mailOnly(sqlite(':memory:'), { mailsPerHour: 1 }, true)
+  const dispatcher = start()
+  dispatcher.start()
+  await miss(dispatcher, 5)
+  await until(() => dispatcher.emailed.length === 1)
+  await clock.advance(5 * minute - 1)
+  expect(smtp.received).toHaveLength(1)
+  await clock.advance(minute)
+  await until(() => dispatcher.emailed.length === 5)
+  expect(sizes(smtp.received)).toEqual([1, 4])
 })
 
 test('false: an email for each, however many', async () => {

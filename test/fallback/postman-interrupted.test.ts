@@ -1,7 +1,9 @@
-// Mails that the process died over, and an end of the process that is no such thing.
+// Mails that the process died over, an end of the process that is no such thing, and letters that only the
+// plainest form can be written of.
+import { letter } from '../../lib/fallback/letter.ts'
 import { files, inline } from '../support/files.ts'
 import { closeAll, minute, postOffice, until } from '../support/post-office.ts'
-import { story } from '../support/stories.ts'
+import { letterContext, story } from '../support/stories.ts'
 
 afterEach(closeAll)
 
@@ -46,4 +48,15 @@ test('a stop gives back what it cuts off', async () => {
   expect(engine.calls.at(-1)).toBe('release')
   const [again] = await engine.claimMails({ limit: 1, leaseMs: minute })
   expect(again!.mail).toMatchObject({ tries: 0, interruptions: 0 })
+})
+
+test('a letter that cannot be written whole is written plain', async () => {
+  const { engine, postman, smtp } = await postOffice({}, ({ mail, stories }, form) => {
+    if (form !== 'plain') throw new TypeError('the secret plan')
+    return letter(stories, letterContext({ mail, form }))
+  })
+  const mail = engine.owe({ stories: [story({ event: { text: 'Roses?' } })] })
+  await postman().run()
+  expect(engine.mail(mail.id).state).toBe('sent')
+  expect((await smtp.next()).mail).toMatchObject({ html: false, text: expect.stringContaining('Roses?') })
 })

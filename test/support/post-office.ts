@@ -2,7 +2,7 @@
 import { listed } from '../../lib/fallback/attachment.ts'
 import { letter } from '../../lib/fallback/letter.ts'
 import { createMailer } from '../../lib/fallback/mailer.ts'
-import { createPostman } from '../../lib/fallback/postman.ts'
+import { createPostman, type PostmanParts } from '../../lib/fallback/postman.ts'
 import type { SignalName } from '../../lib/signals.ts'
 import { mailEngine } from './mails.ts'
 import { manualClock, settled } from './manual-clock.ts'
@@ -18,7 +18,7 @@ export const closeAll = async (): Promise<void> => {
   for (const close of closing.splice(0).reverse()) await close()
 }
 
-export const postOffice = async (options: SmtpOptions = {}, compose?: () => never) => {
+export const postOffice = async (options: SmtpOptions = {}, compose?: PostmanParts['compose']) => {
   const smtp = await startSmtp(options)
   closing.push(smtp.close)
   const clock = manualClock()
