@@ -4,14 +4,7 @@ import type { Reason } from '../delivery.ts'
 import type { Story } from '../engine.ts'
 import { oneLine } from './legible.ts'
 import type { Moments } from './moments.ts'
-import { counterpart, nameOf } from './wording.ts'
-
-/** What stands before the messages of a digest. */
-export type Opening = {
-  lead: string
-  /** A line for each message. Empty where they are few enough to see. */
-  contents: string[]
-}
+import { counterpart, nameOf, type Opening } from './wording.ts'
 
 /** From this many messages on there is a table of contents, and each is told without the list of its tries. */
 export const manyMessages = 6

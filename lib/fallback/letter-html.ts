@@ -1,9 +1,7 @@
 // The HTML of a letter: one column, inline styles, nothing loaded from anywhere, no link made from the text of
 // a message. Pure; everything passes through escapeHtml on its way in.
-import type { Opening } from './digest-wording.ts'
 import { escapeHtml as safe } from './legible.ts'
-import type { Content } from './letter.ts'
-import type { Fact, Section, TryRow } from './wording.ts'
+import type { Content, Fact, Opening, Section, TryRow } from './wording.ts'
 
 const font = 'font-family:-apple-system,BlinkMacSystemFont,Segoe UI,Roboto,Helvetica,Arial,sans-serif'
 // Half-transparent greys stand on white and on the black that many mail programs make of it.

@@ -1,6 +1,5 @@
 // The plain text of a letter. Pure.
-import type { Content } from './letter.ts'
-import type { Section } from './wording.ts'
+import type { Content, Section } from './wording.ts'
 
 const rule = '-'.repeat(40)
 const doubleRule = '='.repeat(40)

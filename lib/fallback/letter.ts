@@ -5,12 +5,12 @@ import type { Mail } from '../delivery.ts'
 import type { Story } from '../engine.ts'
 import type { Address, SmsEvent } from '../event.ts'
 import type { Attachment, Enclosed } from './attachment.ts'
-import { digestSubject, manyMessages, type Opening, openingOf } from './digest-wording.ts'
+import { digestSubject, manyMessages, openingOf } from './digest-wording.ts'
 import { oneLine, visibleLength } from './legible.ts'
 import { htmlOf } from './letter-html.ts'
 import { textOf } from './letter-text.ts'
 import { momentsIn } from './moments.ts'
-import { headline, type Section, sectionOf, type WordingContext } from './wording.ts'
+import { type Content, headline, sectionOf, type WordingContext } from './wording.ts'
 
 /** A mail ready to be sent; only its sender is the mailer's. */
 export type Letter = {
@@ -74,15 +74,6 @@ const subjectOf = (event: SmsEvent, words: boolean): string => {
   const room = subjectLength - visibleLength(start) - visibleLength(': ""')
   const said = words && !event.encrypted && room >= fewestWords ? oneLine(event.text ?? '', room) : ''
   return said === '' ? start : `${start}: "${said}"`
-}
-
-/** What a mail says. */
-export type Content = {
-  /** Before the messages, where they are several. */
-  opening: Opening | null
-  sections: readonly Section[]
-  /** What replying to the mail does. */
-  note: string
 }
 
 const dressed = (

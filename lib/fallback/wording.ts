@@ -37,6 +37,22 @@ export type Section = {
   tries: TryRow[]
 }
 
+/** What stands before the messages of a digest. */
+export type Opening = {
+  lead: string
+  /** A line for each message. Empty where they are few enough to see. */
+  contents: string[]
+}
+
+/** What a mail says. */
+export type Content = {
+  /** Before the messages, where they are several. */
+  opening: Opening | null
+  sections: readonly Section[]
+  /** What replying to the mail does. */
+  note: string
+}
+
 const longestName = 60
 
 /** How somebody is called in the letter. */
