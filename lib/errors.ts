@@ -26,6 +26,10 @@ export const errorCodes = {
   'body-aborted': ['sender', 'The sender went away before the body had come.'],
   'body-timeout': ['sender', 'The body came too slowly: it has 15 seconds, and one more for each 64 kB.'],
   'body-consumed': ['developer', 'A body parser in front of smshook ate the bytes; mount smshook before it.'],
+  'gateway-failed': [
+    'developer',
+    'A function of the gateway threw, such as one that is asked for a secret; the sender is told to try again.',
+  ],
   'engine-not-ready': ['operator', 'The store is not open yet, or cannot be opened; the log says why.'],
   'engine-closed': ['operator', 'The store was closed.'],
   'engine-overloaded': ['operator', 'More is waiting to be stored than memory should hold.'],

@@ -8,6 +8,7 @@ import type { SmsEvent } from '../event.ts'
 import type { Logger } from '../logger.ts'
 import { fixedRecipients, type Recipients, recipientsOf, recipientsSchema } from '../recipients.ts'
 import type { Emit } from '../signals.ts'
+import { isZone } from '../zone.ts'
 import { enclose, type FetchFiles, listed } from './attachment.ts'
 import { letter, messageIdFor, testLetter } from './letter.ts'
 import { mailboxSchema } from './mailbox.ts'
@@ -43,14 +44,6 @@ const digestsAfter = (mailsPerHour: number): DigestRule => ({
   mostMessages: 100,
   mostBytes: 4 * 1024 * 1024,
 })
-
-const isZone = (zone: string): boolean => {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== null
-  } catch {
-    return false
-  }
-}
 
 export const fallbackSchema = z.strictObject({
   smtp: smtpSchema,

@@ -126,7 +126,8 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
 
   /** Keeps a request that could not be parsed, for somebody to look at. */
   const keep = async (request: IncomingMessage, { search }: Place, { bytes, parsed }: Body, now: number) => {
-    const content = bytes ?? Buffer.from(JSON.stringify(parsed))
+    // What an earlier parser read may nest deeper than can be written.
+    const content = bytes ?? Buffer.from(JSON.stringify(redactor.value(parsed)))
     const unreadable: UnreadableRequest = {
       gateway: name,
       method: request.method ?? '',
@@ -168,10 +169,10 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
     return { status: 401, code, headers: { 'WWW-Authenticate': 'Basic realm="sms"' } }
   }
 
-  const failure = (error: unknown): Answer => {
+  const failure = (error: unknown, usual: 'gateway-failed' | 'engine-failed'): Answer => {
     const own = ownCode(error)
     const isSetUp = own === 'body-consumed'
-    const code = isSetUp || own?.startsWith('engine-') ? own : 'engine-failed'
+    const code = isSetUp || own?.startsWith('engine-') ? own : usual
     complain(code, 'could not take a request; its sender is told to try again', error)
     return isSetUp ? { status: 500, code } : unavailable(code)
   }
@@ -183,13 +184,13 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
       events = await parse(request, place)
     } catch (error) {
       if (error instanceof PayloadError || error instanceof VerificationError) return refusal(error, request)
-      return failure(error)
+      return failure(error, 'gateway-failed')
     }
     try {
       if (events.length > 0) await context.accept(events)
       return null
     } catch (error) {
-      return failure(error)
+      return failure(error, 'engine-failed')
     }
   }
 

@@ -32,7 +32,7 @@ export type RouterOptions = {
   accept(events: SmsEvent[]): Promise<unknown>
   /** Keeps a request that proved where it came from but could not be parsed. Default: it is not kept. */
   quarantine?: ((request: UnreadableRequest, reason: string) => Promise<unknown>) | undefined
-  /** Called for each request that is refused for what it is: 400, 401, 413, 415. For watching only. */
+  /** Called for each request that is refused for what it is: 400, 401, 408, 413, 415. For watching only. */
   onRejected?: ((rejection: Rejection) => void) | undefined
   /** Default: warnings and errors through `console`. */
   logger?: Logger | undefined

@@ -41,7 +41,8 @@ export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }):
         url: target,
         guarded,
         method: request.method,
-        headers: { 'user-agent': 'smshook', ...request.headers, ...authorizationOf(target) },
+        // What the format signs with counts for more than a password in the URL.
+        headers: { 'user-agent': 'smshook', ...authorizationOf(target), ...request.headers },
         body: request.body,
         deadline: (over) => clock.after(timeoutMs, () => over(`within ${timeoutMs} ms`)),
         onStart: (answered, headers) => {

@@ -167,7 +167,7 @@ describe('a secret for each device', () => {
     const sending = request(hostApp(express, ['/sms', router]))
       .post('/sms')
       .set(headersOf() as never)
-    await sending.type('json').send(body).expect(503)
+    await sending.type('json').send(body).expect(503, 'gateway-failed')
     expect(events).toEqual([])
     expect(logger.lines).toMatchObject([
       { level: 'error', message: expect.stringMatching(/told to try again/) },

@@ -95,6 +95,13 @@ describe.each(versions)('a body parser in front, on %s', (_name, express) => {
     await post(app(received, eat(left))).expect(status)
   })
 
+  test('what a parser read is kept in quarantine however deep it nests', async () => {
+    const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
+    const received = receiving()
+    await post(app(received, eat({ body: { deep } }))).expect(400)
+    expect(String(received.unreadable[0]?.request.body)).toMatch(/^\{"deep":\[+"\*\*\*"\]+\}$/)
+  })
+
   test('lists give their first text, what is nested is left out, hostile names are names', async () => {
     const received = receiving()
     const body = 'body=first&body=second&from[a]=1&__proto__[x]=1&constructor=c&message_id=m-1'

@@ -143,6 +143,13 @@ describe('requests', () => {
     expect(authorization).toBe(`Basic ${Buffer.from(expected).toString('base64')}`)
   })
 
+  test('what the format signs with counts for more than credentials in the URL', async () => {
+    const server = await start()
+    const headers = { authorization: 'Bearer signed' }
+    await attempt(server.url.replace('//', '//user:secret@'), { request: { ...request, headers } })
+    expect(server.asked[0]!.headers.authorization).toBe('Bearer signed')
+  })
+
   test.each(['http://user:secret@', 'user:secret', 'nonsense', '', 'http://u:secret@127.0.0.1:99999/'])(
     '%p cannot be called, which is an outcome too and shows no credentials',
     async (url) => {
