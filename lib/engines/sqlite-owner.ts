@@ -5,6 +5,7 @@ import { statSync, utimesSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { monotonicNow } from '../clock.ts'
 import { isBusy } from './sqlite-errors.ts'
+import { leastSetBackMs, setBackOn } from './sqlite-set-back.ts'
 
 /** How often the owner touches the lock file: its sign of life. */
 const touchMs = 500
@@ -20,6 +21,8 @@ export type Owner = {
   confirm(now: number): boolean
   /** Tells the others that this process lives, if it is the owner. */
   touch(now: number): void
+  /** The clock was set back so far: if this is the owner, what waits comes along. */
+  setBack(byMs: number, now: number): void
   /** A token that no other lease has had or will have, be it of a delivery or of a mail. */
   token(): string
   close(): void
@@ -50,6 +53,8 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
   const voidMails = db.prepare(`
     UPDATE mails SET interruptions = interruptions + sending, sending = 0, lease = NULL, ready_at = due_at
     WHERE state = 'pending' AND lease IS NOT NULL`)
+
+  const setBack = setBackOn(db)
 
   let epoch: number | null = null
   let lock: DatabaseSync | null = null
@@ -85,13 +90,15 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     return monotonicNow() - sign.seenAt >= leaseMs
   }
 
-  const takeOver = (seen: number) => {
+  /** `setBackMs`: the clock was set back so far while nobody delivered. */
+  const takeOver = (seen: number, setBackMs = 0) => {
     db.exec('BEGIN IMMEDIATE')
     try {
       const isTaken = advance.run(hasLock() ? 1 : 0, seen).changes === 1
       if (isTaken) {
         voidDeliveries.run()
         voidMails.run()
+        if (setBackMs > 0) setBack(setBackMs)
       }
       db.exec('COMMIT')
       if (isTaken) epoch = seen + 1
@@ -125,9 +132,11 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     const { epoch: seen, locked } = row()
     const isFree = lock !== null && locked === 1
     if (isFree || isSilent(lockPath, leaseMs)) {
+      // A sign of life that is yet to come was given before the clock was set back. The first owner finds none.
+      const aheadMs = seen === 0 ? 0 : statSync(lockPath).mtimeMs - now
       touchedAt = Number.NEGATIVE_INFINITY
       touch(lockPath, now)
-      takeOver(seen)
+      takeOver(seen, aheadMs > leastSetBackMs ? aheadMs : 0)
     } else {
       // The lock of a stopped process came free, but one that superseded it is at work without it.
       unlock()
@@ -160,6 +169,13 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
       return true
     },
     touch: live,
+    setBack(byMs, now) {
+      if (epoch === null) return
+      setBack(byMs)
+      // Or whoever is next would do it again.
+      touchedAt = Number.NEGATIVE_INFINITY
+      live(now)
+    },
     token() {
       tokens += 1
       return `${epoch}.${tokens}`

@@ -28,6 +28,10 @@ const callsOf = (db: DatabaseSync, owner: Owner) => {
     ...pruneCalls(db, repeats),
     ...eraseCalls(db, repeats),
     ...traceCalls(db),
+    setBack(byMs: number, turn: Turn): void {
+      owner.setBack(byMs, turn.now)
+      turn.isDue = true
+    },
   }
 }
 export type Calls = ReturnType<typeof callsOf>
@@ -58,14 +62,19 @@ const isAlone = ({ name }: Call): boolean => alone.has(name)
 /**
  * Calls by the transactions that they are best run in. What only leases goes first and by itself, since free
  * slots wait for it and nothing of it has to be flushed. Renewals are part of it so that no claim overtakes one
- * and takes what is still in work. What can be in no transaction comes last.
+ * and takes what is still in work. What can be in no transaction comes last. Nothing overtakes a clock that was set
+ * back: instants before and after it are not of one kind.
  */
-export const transactionsOf = (calls: readonly Call[]): Call[][] =>
-  [
+export const transactionsOf = (calls: readonly Call[]): Call[][] => {
+  const at = calls.findIndex(({ name }) => name === 'setBack')
+  if (at >= 0)
+    return [...transactionsOf(calls.slice(0, at)), [calls[at]!], ...transactionsOf(calls.slice(at + 1))]
+  return [
     calls.filter(isLeasing),
     calls.filter((call) => !isLeasing(call) && !isAlone(call)),
     calls.filter(isAlone),
   ].filter(({ length }) => length > 0)
+}
 
 export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
   const owner = createOwner(db, lockPath)

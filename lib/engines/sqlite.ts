@@ -10,6 +10,7 @@ import { createFile, ownerPath, realPath, wasSetUp } from './sqlite-files.ts'
 import { createGroup, type Group } from './sqlite-group.ts'
 import { type Line, openLine, workerFile } from './sqlite-line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite-rows.ts'
+import { leastSetBackMs } from './sqlite-set-back.ts'
 import type { Input, Name, Output, Place } from './sqlite-store.ts'
 import { createTrouble, type Trouble } from './sqlite-trouble.ts'
 
@@ -60,6 +61,9 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   /** What ended the store that was open before. */
   let loss: Failure | null = null
   let trouble: Trouble | null = null
+  let latest = Number.NEGATIVE_INFINITY
+  /** How far the clock was set back without the store knowing. */
+  let setBackMs = 0
 
   const tell = () => {
     for (const listener of listeners) {
@@ -102,13 +106,27 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     })
   }
 
+  /** Looked at with each call, and so each second at least. */
+  const followClock = (group: Group, now: number) => {
+    if (latest - now > leastSetBackMs) setBackMs += latest - now
+    latest = now
+    if (setBackMs === 0) return
+    const byMs = setBackMs
+    setBackMs = 0
+    group.call('setBack', byMs, now).catch(() => {
+      setBackMs += byMs
+    })
+  }
+
   const call = async <N extends Name>(name: N, input: Input<N>, chars?: number): Promise<Output<N>> => {
     if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
     if (!opened || !context) {
       if (trouble?.current) throw trouble.current
       throw new EngineError('engine-not-ready', `The database ${location} is not open yet.`)
     }
-    return opened.group.call(name, input, context.clock.now(), chars)
+    const now = context.clock.now()
+    followClock(opened.group, now)
+    return opened.group.call(name, input, now, chars)
   }
 
   const cleaning = createCleaning(call, (...line) => context?.logger.warn(...line), location)

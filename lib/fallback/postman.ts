@@ -79,6 +79,8 @@ export const createPostman = (parts: PostmanParts): Postman => {
   let started = false
   let unlisten = () => {}
   let cancelRenewal = () => {}
+  /** No lease of what is under way ends sooner. */
+  let leasesEndAt = 0
   let cancelRetry = () => {}
   let engineFails = false
   let setUpFault: string | null = null
@@ -109,11 +111,16 @@ export const createPostman = (parts: PostmanParts): Postman => {
     }
   }
 
+  const renew = async () => {
+    const endsAt = clock.now() + leaseMs
+    await engine.renew([...underway.values()], leaseMs)
+    leasesEndAt = endsAt
+  }
+
   const renewLater = () => {
     cancelRenewal = clock.after(renewMs, () => {
-      const leases = [...underway.values()]
-      if (leases.length === 0) return
-      engine.renew(leases, leaseMs).then(onEngineWell, onEngine)
+      if (underway.size === 0) return
+      renew().then(onEngineWell, onEngine)
       renewLater()
     })
   }
@@ -187,8 +194,9 @@ export const createPostman = (parts: PostmanParts): Postman => {
     else logger.warn(claimDetails(claim), 'what came of a mail is not on record; it may go out again')
   }
 
-  const take = (claim: MailClaim) => {
+  const take = (claim: MailClaim, endsAt: number) => {
     if (underway.size === 0) {
+      leasesEndAt = endsAt
       cancelRenewal()
       renewLater()
     }
@@ -199,6 +207,8 @@ export const createPostman = (parts: PostmanParts): Postman => {
   const claim = async (limit: number): Promise<MailClaim[]> => {
     if (stopped || limit === 0) return []
     try {
+      // The clock was set forward, or the machine slept: we must not take over from ourselves.
+      if (underway.size > 0 && clock.now() >= leasesEndAt) await renew()
       const claims = await engine.claimMails({ limit, leaseMs, digests })
       onEngineWell()
       return claims
@@ -217,8 +227,9 @@ export const createPostman = (parts: PostmanParts): Postman => {
       const nextWake = new Promise<void>((resolve) => {
         wake = resolve
       })
+      const endsAt = clock.now() + leaseMs
       const claims = await claim(maxConnections - underway.size)
-      for (const one of claims) take(one)
+      for (const one of claims) take(one, endsAt)
       attempts += claims.length
       if (claims.length > 0 && underway.size < maxConnections) continue
       if (underway.size === 0) {

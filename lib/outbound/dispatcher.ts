@@ -117,7 +117,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         await slots.take(endpoint.id)
         hasSlot = true
       }
-      if (!leases.isOurs(lease)) return false
+      if (!(await leases.isOurs(lease))) return false
       if (stopping.signal.aborted) await engine.release([lease])
       return !stopping.signal.aborted
     }
@@ -187,6 +187,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         isClaimWanted = false
         const { limit, room } = slots.free()
         if (limit <= 0) return
+        await leases.refresh()
         const endsAt = clock.now() + leaseMs
         const claims = await engine.claim({ limit, leaseMs, room })
         isEngineDown = false

@@ -34,7 +34,7 @@ test('one renewal for all, until none is left', async () => {
   leases.drop(a)
   await clock.advance(10_000)
   expect(asked.slice(2)).toEqual([['b']])
-  expect([leases.isOurs(a), leases.isOurs(b)]).toEqual([false, true])
+  expect(await Promise.all([leases.isOurs(a), leases.isOurs(b)])).toEqual([false, true])
   leases.drop(b)
   await clock.advance(60_000)
   expect(asked).toHaveLength(3)
@@ -61,7 +61,7 @@ test('a lost one is not ours, the others are', async () => {
   leases.add(a, endsAt)
   leases.add(b, endsAt)
   await clock.advance(60_000)
-  expect([leases.isOurs(a), leases.isOurs(b)]).toEqual([false, true])
+  expect(await Promise.all([leases.isOurs(a), leases.isOurs(b)])).toEqual([false, true])
 })
 
 test('while renewing fails they are ours until they run out, and again once it works', async () => {
@@ -73,12 +73,12 @@ test('while renewing fails they are ours until they run out, and again once it w
   const a = lease('a')
   leases.add(a, endsAt)
   await clock.advance(leaseMs - 1)
-  expect(leases.isOurs(a)).toBe(true)
+  expect(await leases.isOurs(a)).toBe(true)
   await clock.advance(1)
-  expect(leases.isOurs(a)).toBe(false)
+  expect(await leases.isOurs(a)).toBe(false)
   isDown = false
   await clock.advance(10_000)
-  expect(leases.isOurs(a)).toBe(true)
+  expect(await leases.isOurs(a)).toBe(true)
 })
 
 test('one that was dropped while it was being renewed stays dropped', async () => {
@@ -101,5 +101,5 @@ test('a renewal counts from when it was asked for, not from when it was answered
   await clock.advance(25_000)
   answered.resolve(['renewed'])
   await clock.advance(10_000 + leaseMs - 25_000 - 1)
-  expect(leases.isOurs(a)).toBe(true)
+  expect(await leases.isOurs(a)).toBe(true)
 })

@@ -4,6 +4,8 @@ import type { Clock } from '../../lib/clock.ts'
 export type ManualClock = Clock & {
   /** Moves time on and runs what has become due, in order of its time. */
   advance(ms: number): Promise<void>
+  /** Sets the hands forward or back, as an operator does; what waits for a while waits no more and no less for it. */
+  jump(ms: number): void
   /** How many timers wait. */
   readonly waiting: number
 }
@@ -51,6 +53,10 @@ export const manualClock = (start = Date.UTC(2026, 0, 1)): ManualClock => {
       }
       now = end
       await settled()
+    },
+    jump(ms) {
+      now += ms
+      for (const timer of timers) timer.at += ms
     },
     get waiting() {
       return timers.size
