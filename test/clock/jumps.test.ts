@@ -191,7 +191,25 @@ test('a mail that waits for its next attempt waits no longer either', async () =
   expect(await engine.claimMails({ limit: 1, leaseMs: 30_000 })).toHaveLength(1)
 })
 
-test('nor when the clock was set back while no process ran', async () => {
+test('of several processes one moves what waits', async () => {
+  const { dispatcher, event } = await parked()
+  const before = (await deliveryOf(event.id)).delivery.dueAt!
+  const owner = engine
+  await open()
+  const other = engine
+  engine = owner
+  await other.counts()
+  clock.jump(-3 * hour)
+  // Whoever notices first.
+  await other.counts()
+  await pass(2_000)
+  expect(before - (await deliveryOf(event.id)).delivery.dueAt!).toBeLessThanOrEqual(3 * hour)
+  expect(before - (await deliveryOf(event.id)).delivery.dueAt!).toBeGreaterThan(3 * hour - 2_000)
+  await dispatcher.close()
+  await other.close()
+})
+
+test('nor does anything wait when the clock was set back while no process ran', async () => {
   const { dispatcher, event } = await parked()
   await dispatcher.close()
   await engine.close()
