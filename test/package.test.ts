@@ -56,7 +56,7 @@ const sms = smshook({
   gateways: { pbx: urlNetworks({ token: 'sesame' }) },
   deliverTo: { shop: { handler: ({ text }) => console.log('handled', text) } },
   fallback: false,
-  engine: sqlite('sms.db'),
+  engine: sqlite(process.argv[1] + '.db'),
 })
 const app = express()
 app.use('/sms', sms.router)
@@ -86,7 +86,6 @@ describe.each(projects)('with Express $version', ({ project }) => {
       "const express = require('express')\nconst { smshook, sqlite, urlNetworks } = require('smshook')\n",
     ],
   ])('a program that says %s takes a message, hands it on and ends', async (_how, name, head) => {
-    rmSync(join(project, 'sms.db'), { force: true })
     const { stdout, stderr } = await runIn(project, name, head + program)
     expect(stdout.trim().split('\n').sort()).toEqual(['answered 200', 'handled Roses?'])
     expect(stderr).toBe('')
