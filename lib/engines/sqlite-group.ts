@@ -1,13 +1,14 @@
 // Group commit, the main thread's half: calls go to the store many at a time, and the store puts all that has
 // come by the time it is free into one transaction. A flush to disk then costs many calls little instead of each
 // call all of it.
+import { monotonicNow } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import { engineErrorOf } from './sqlite-errors.ts'
 import type { Line } from './sqlite-line.ts'
+import { createPace } from './sqlite-pace.ts'
 import type { Call, Input, Name, Output } from './sqlite-store.ts'
 
-/** What may wait to be stored, so that a slow disk cannot fill the host's memory. */
-const mostWaiting = 10_000
+/** What may wait to be stored, so that a slow disk cannot fill the host's memory. How many may is said in sqlite-pace.ts. */
 const mostCharsWaiting = 64 * 2 ** 20
 
 /**
@@ -16,7 +17,12 @@ const mostCharsWaiting = 64 * 2 ** 20
  */
 const together = 12
 
-type Waiting = { chars: number; resolve: (value: never) => void; reject: (error: EngineError) => void }
+type Waiting = {
+  chars: number
+  since: number
+  resolve: (value: never) => void
+  reject: (error: EngineError) => void
+}
 
 export type Group = {
   /** `chars` is what the call adds to memory; a call with 0 is never refused for what waits. */
@@ -25,7 +31,14 @@ export type Group = {
   drained(): Promise<void>
 }
 
-export const createGroup = (line: Line, location: string, onDue: () => void): Group => {
+/** `elapsed` is milliseconds that never jump. */
+export const createGroup = (
+  line: Line,
+  location: string,
+  onDue: () => void,
+  elapsed: () => number = monotonicNow,
+): Group => {
+  const pace = createPace()
   /** What goes to the store next. */
   let next: Call[] = []
   /** What has no answer yet, by the call's id. */
@@ -33,6 +46,8 @@ export const createGroup = (line: Line, location: string, onDue: () => void): Gr
   let charsWaiting = 0
   let lastId = 0
   let onDrained = () => {}
+  /** When the store was last seen to begin on something. */
+  let busySince = 0
 
   const refuse = () =>
     new EngineError(
@@ -47,14 +62,26 @@ export const createGroup = (line: Line, location: string, onDue: () => void): Gr
     line.send(calls)
   }
 
+  /** How long the first of them has waited. */
+  const oldestMs = () => {
+    for (const { since } of waiting.values()) return elapsed() - since
+    return 0
+  }
+
   line.onReply(({ answers, isDue }) => {
+    const now = elapsed()
+    let since = Number.POSITIVE_INFINITY
     for (const answer of answers) {
-      const { chars, resolve, reject } = waiting.get(answer.id)!
+      const one = waiting.get(answer.id)!
+      const { chars, resolve, reject } = one
       waiting.delete(answer.id)
       charsWaiting -= chars
+      if (chars > 0) since = Math.min(since, one.since)
       if ('value' in answer) resolve(answer.value as never)
       else reject(engineErrorOf(answer.failure, location))
     }
+    if (since < now) pace.answered(answers.length, now - busySince, now - since)
+    busySince = now
     if (waiting.size === 0) onDrained()
     if (isDue) onDue()
   })
@@ -63,11 +90,14 @@ export const createGroup = (line: Line, location: string, onDue: () => void): Gr
     call: (name, input, now, chars = 0) =>
       new Promise((resolve, reject) => {
         const isFull =
-          waiting.size >= mostWaiting || (waiting.size > 0 && charsWaiting + chars > mostCharsWaiting)
+          !pace.mayWait(waiting.size, oldestMs()) ||
+          (waiting.size > 0 && charsWaiting + chars > mostCharsWaiting)
         if (chars > 0 && isFull) return reject(refuse())
         lastId += 1
         charsWaiting += chars
-        waiting.set(lastId, { chars, resolve, reject })
+        const since = elapsed()
+        if (waiting.size === 0) busySince = since
+        waiting.set(lastId, { chars, since, resolve, reject })
         next.push({ id: lastId, name, now, input })
         if (next.length === 1) setImmediate(send)
         else if (next.length === together) send()

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 const parts = {
   crash: ['test/crash'],
   hostile: ['test/hostile'],
+  floods: ['test/floods'],
 }
 type Part = keyof typeof parts
 const names = Object.keys(parts) as Part[]
