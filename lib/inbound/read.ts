@@ -8,8 +8,7 @@ import type { Inflater } from './inflate.ts'
 /** What body parsers add to a request. */
 export type ParsedRequest = IncomingMessage & { body?: unknown; rawBody?: unknown }
 
-const tooLarge = (maxBytes: number) =>
-  new PayloadError('body-too-large', `the body is larger than ${maxBytes} bytes`)
+const tooLarge = (maxBytes: number) => `the body is larger than ${maxBytes} bytes`
 
 /** True when the headers announce a body. */
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
@@ -24,24 +23,24 @@ const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Prom
   new Promise((resolve, reject) => {
     const announced = request.headers['content-length']
     const mostBytes = announced === undefined ? maxBytes : Number(announced)
-    if (mostBytes > maxBytes) return reject(tooLarge(maxBytes))
+    if (mostBytes > maxBytes) return reject(new PayloadError('body-too-large', tooLarge(maxBytes)))
 
     const chunks: Buffer[] = []
     let size = 0
     let settled = false
-    const fail = (error: PayloadError) => {
+    const fail = (code: PayloadError['code'], message: string) => {
       if (settled) return
       settled = true
       cancel()
-      reject(error)
+      // Made only now: every request comes to its 'close', and an error's trace costs more than the reading.
+      reject(new PayloadError(code, message))
     }
-    const leave = () =>
-      fail(new PayloadError('body-aborted', 'the sender went away before the body had come'))
+    const leave = () => fail('body-aborted', 'the sender went away before the body had come')
     // Somebody has read to the end of a body in which there was nothing.
     if (request.readableEnded) return resolve(Buffer.alloc(0))
     const limitMs = graceMs + Math.ceil(mostBytes / slowestBytesPerMs)
     const cancel = clock.after(limitMs, () =>
-      fail(new PayloadError('body-timeout', `the body had not come within ${limitMs} ms`)),
+      fail('body-timeout', `the body had not come within ${limitMs} ms`),
     )
     // A middleware that waited before it called next() may hand over a request that is gone already.
     if (request.destroyed) return leave()
@@ -52,7 +51,7 @@ const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Prom
       // Texts come when somebody has called setEncoding().
       const chunk = typeof data === 'string' ? Buffer.from(data, request.readableEncoding ?? 'utf8') : data
       size += chunk.length
-      if (size > maxBytes) return fail(tooLarge(maxBytes))
+      if (size > maxBytes) return fail('body-too-large', tooLarge(maxBytes))
       chunks.push(chunk)
     })
     request.on('end', () => {
