@@ -9,10 +9,11 @@ import { smsEvent } from '../support/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
 import { type Received, startSmtp } from '../support/smtp.ts'
+import { scale } from '../support/torture.ts'
 import { until } from '../support/until.ts'
 
 /** Missed messages; the aim is 10,000. */
-const flood = Number(process.env.FLOOD ?? 2_000)
+const flood = 2_000 * scale
 const minute = 60_000
 
 const closing: (() => unknown)[] = []

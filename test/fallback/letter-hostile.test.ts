@@ -8,6 +8,7 @@ import { webhookEndpoint } from '../support/events.ts'
 import { files, inline } from '../support/files.ts'
 import { type Received, type Smtp, startSmtp } from '../support/smtp.ts'
 import { failedTries, letterContext, story } from '../support/stories.ts'
+import { scale, seed } from '../support/torture.ts'
 
 let smtp: Smtp
 let mailer: Mailer
@@ -201,7 +202,7 @@ test('whatever an event holds, the letter is one letter to one recipient, and sh
     fc.asyncProperty(fc.array(hostile, { minLength: 1, maxLength: 7 }), async (stories) => {
       check(await arrives(stories))
     }),
-    { numRuns: Number(process.env.LETTERS ?? 100) },
+    { numRuns: 100 * scale, seed },
   )
 }, 120_000)
 

@@ -7,6 +7,10 @@ import { parseArgs } from 'node:util'
 
 const parts = {
   crash: ['test/crash'],
+  faults: ['test/faults'],
+  webhooks: ['test/outbound/webhook', 'test/outbound/guard'],
+  mail: ['test/fallback/smtp-faults', 'test/fallback/flood', 'test/fallback/letter-hostile'],
+  clock: ['test/clock'],
   hostile: ['test/hostile'],
   floods: ['test/floods'],
 }
