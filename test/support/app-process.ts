@@ -43,6 +43,8 @@ export type AppProcess = {
   listening: Promise<void>
   /** Resolves once it listens and its store is open; rejects if it ends before. */
   ready: Promise<void>
+  /** Resolves once it was told to end, before it does anything about it. */
+  closing: Promise<void>
   /** How it ended, and what it said to stderr. */
   ended: Promise<{ signal: NodeJS.Signals | null; code: number | null; stderr: string }>
   kill(signal: NodeJS.Signals): void
@@ -89,8 +91,10 @@ export const startApp = (settings: AppSettings): AppProcess => {
     origin = `http://127.0.0.1:${port}`
   })
   const ready = Promise.all([listening, said((message) => message === 'ready')]).then(() => {})
+  const closing = said((message) => message === 'closing').then(() => {})
   // Who kills it early does not care that it never came so far.
   ready.catch(() => {})
+  closing.catch(() => {})
 
   const ask = async (question: string) => {
     const answer = await fetch(`${origin}/${question}`)
@@ -101,6 +105,7 @@ export const startApp = (settings: AppSettings): AppProcess => {
   return {
     listening,
     ready,
+    closing,
     ended,
     kill: (signal) => child.kill(signal),
     post: async ({ id, line, text }) => {

@@ -71,6 +71,7 @@ void sms.ready.then(() => {
 })
 
 process.once('SIGTERM', async () => {
+  process.send!('closing')
   await sms.close(graceMs)
   process.exit()
 })
