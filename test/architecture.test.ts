@@ -1,6 +1,6 @@
 // The import rules, the ceiling and the forbidden names of the design, read from the sources.
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const lib = join(root, 'lib')
@@ -42,11 +42,9 @@ const mayImport = (from: string, to: string): boolean => {
   if (isNoun(to)) return true
   if (room === 'gateways')
     return /^(define-)?gateway\.ts$/.test(to) || (from === 'gateways/index.ts' && dirname(to) === room)
-  if (room === 'engines') {
-    // An engine may have rooms of its own, named after it: sqlite.ts, sqlite-worker.ts, ...
-    const keeper = basename(from).split(/[-.]/)[0]!
-    return to === 'engine.ts' || (dirname(to) === room && basename(to).startsWith(keeper))
-  }
+  // An engine may have a room of its own, named after it: sqlite.ts and sqlite/.
+  if (room === 'engines') return to === 'engine.ts' || dirname(to) === from.replace('.ts', '')
+  if (dirname(room) === 'engines') return to === 'engine.ts' || dirname(to) === room
   if (room === 'inbound') return to === 'gateway.ts' || dirname(to) === room
   if (room === 'registration') return dirname(to) === room
   return contracts.includes(to) || dirname(to) === room

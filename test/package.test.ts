@@ -47,7 +47,7 @@ test('only the build, the README, the licence and package.json are published', (
     .map(({ path }) => path)
     .filter((path) => !/^dist\/[\w/-]+(\.d\.ts|\.js)$/.test(path))
   expect(others.sort()).toEqual(['LICENSE', 'README.md', 'package.json'])
-  expect(packed.files.map(({ path }) => path)).toContain('dist/engines/sqlite-worker.js')
+  expect(packed.files.map(({ path }) => path)).toContain('dist/engines/sqlite/worker.js')
 })
 
 /** Posts one message to itself, which a handler gets, and ends. */
@@ -121,7 +121,7 @@ test('importing it loads no database and no mail client, and opens nothing', asy
   const { stdout } = await runIn(projects[1]!.project, 'look.mjs', look)
   const { before, after, urls, builtin } = JSON.parse(stdout)
   expect(after).toEqual(before)
-  const unwanted = /node:sqlite|sqlite-(store|worker)|\/(nodemailer|express)\//
+  const unwanted = /node:sqlite|sqlite\/(store|worker)|\/(nodemailer|express)\//
   expect(urls.filter((url: string) => unwanted.test(url))).toEqual([])
   expect(builtin).not.toContain('NativeModule sqlite')
   // The look finds what is there.

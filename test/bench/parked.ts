@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openDatabase } from '../../lib/engines/sqlite-schema.ts'
+import { openDatabase } from '../../lib/engines/sqlite/schema.ts'
 import { startChild } from './child.ts'
 import { newEvent } from './event.ts'
 import { fixed, printAim, printTable, whole } from './table.ts'

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { migrations } from '../../lib/engines/sqlite-schema.ts'
+import { migrations } from '../../lib/engines/sqlite/schema.ts'
 import { openShop, pbxForm, post, type Shop, tempFolder, token } from '../support/shop.ts'
 import { until } from '../support/until.ts'
 

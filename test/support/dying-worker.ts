@@ -1,7 +1,7 @@
 // A worker of the SQLite engine that ends in the middle of its work: before it answers what is marked so.
 import { parentPort, workerData } from 'node:worker_threads'
-import { openStore } from '../../lib/engines/sqlite-keeper.ts'
-import type { Call, Place } from '../../lib/engines/sqlite-store.ts'
+import { openStore } from '../../lib/engines/sqlite/keeper.ts'
+import type { Call, Place } from '../../lib/engines/sqlite/store.ts'
 
 /** What an event's text says to end the thread: by itself, or by an error that nobody catches. */
 export const deadly = ['exit', 'throw'] as const

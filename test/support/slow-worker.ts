@@ -18,7 +18,7 @@ export const slowDown = ({ commitMs, eventMs }: Disk): void => {
 
 /** To be given to `sqliteOn`. A file cannot be told anything, so it is none. */
 export const slowWorker = (disk: Disk): URL => {
-  const worker = new URL('../../lib/engines/sqlite-worker.ts', import.meta.url)
+  const worker = new URL('../../lib/engines/sqlite/worker.ts', import.meta.url)
   const script = `
     import { slowDown } from '${import.meta.url}'
     slowDown(${JSON.stringify(disk)})

@@ -1,0 +1,96 @@
+// The SQL of digests: how many mails somebody has got lately, and joining those that wait into one.
+import type { DatabaseSync } from 'node:sqlite'
+import { type DigestRule, digestMessageId, hourMs } from '../../digest.ts'
+
+/** What becomes of a due mail that was never claimed: it goes out, waits, or is gathered into a digest. */
+export type Step = { to: 'send' } | { to: 'park'; until: number } | { to: 'gather' }
+
+export type Digests = {
+  /** What becomes of the next mail to these recipients. */
+  next(recipients: string): Step
+  /** A mail to them was claimed. */
+  begun(recipients: string): void
+  /** Joins the oldest that wait; answers the row to be claimed in their place. */
+  gather(recipients: string): number
+}
+
+type Standing = { sent: number; lastAt: number; waiting: number }
+type Waiting = { seq: number; messageId: string; bytes: number }
+
+const waits = "state = 'pending' AND begun_at IS NULL"
+
+export const digestCalls = (db: DatabaseSync) => {
+  const sent = db.prepare(`
+    SELECT count(*) AS n FROM (
+      SELECT 1 FROM mails WHERE begun_at IS NOT NULL AND recipients = ?1 AND ended_at IS NULL
+      UNION ALL
+      SELECT 1 FROM mails WHERE begun_at IS NOT NULL AND recipients = ?1 AND ended_at > ?2
+      LIMIT ?3)`)
+  // A clock that was set back must not make anybody wait for the time that it has been.
+  const last = db.prepare(`
+    SELECT max(begun_at) AS at FROM mails WHERE begun_at IS NOT NULL AND recipients = ? AND begun_at <= ?`)
+  const waiting = db.prepare(`
+    SELECT count(*) AS n FROM (SELECT 1 FROM mails WHERE ${waits} AND recipients = ? LIMIT ?)`)
+  const oldest = db.prepare(`
+    SELECT m.seq, m.message_id AS messageId, sum(octet_length(e.event)) AS bytes
+    FROM mails m JOIN deliveries d ON d.mail = m.seq JOIN events e ON e.seq = d.event
+    WHERE m.state = 'pending' AND m.begun_at IS NULL AND m.recipients = ?
+    GROUP BY m.seq ORDER BY m.seq LIMIT ?`)
+  const insert = db.prepare(`
+    INSERT INTO mails (recipients, message_id, created_at, due_at, ready_at) VALUES (?1, ?2, ?3, ?3, ?3)`)
+  const join = db.prepare('UPDATE deliveries SET mail = ? WHERE mail = ?')
+  const remove = db.prepare('DELETE FROM mails WHERE seq = ?')
+
+  const numberOf = (row: unknown): number => (row as { n: number }).n
+
+  /** For the time of one claim. */
+  return (rule: DigestRule, now: number): Digests => {
+    const { mailsPerHour, waitMs, mostMessages, mostBytes } = rule
+    const standings = new Map<string, Standing>()
+
+    const standingOf = (recipients: string): Standing => {
+      const known = standings.get(recipients)
+      if (known) return known
+      const standing = {
+        sent: numberOf(sent.get(recipients, now - hourMs, mailsPerHour)),
+        lastAt: (last.get(recipients, now) as { at: number | null }).at ?? Number.NEGATIVE_INFINITY,
+        waiting: numberOf(waiting.get(recipients, mostMessages)),
+      }
+      standings.set(recipients, standing)
+      return standing
+    }
+
+    return {
+      next(recipients) {
+        const { sent, lastAt, waiting } = standingOf(recipients)
+        if (sent < mailsPerHour) return { to: 'send' }
+        const until = lastAt + waitMs
+        return waiting >= mostMessages || until <= now ? { to: 'gather' } : { to: 'park', until }
+      },
+      begun(recipients) {
+        const standing = standings.get(recipients)
+        if (!standing) return
+        standing.sent += 1
+        standing.lastAt = now
+      },
+      gather(recipients) {
+        const members: Waiting[] = []
+        let bytes = 0
+        for (const one of oldest.all(recipients, mostMessages) as Waiting[]) {
+          bytes += one.bytes
+          if (members.length > 0 && bytes > mostBytes) break
+          members.push(one)
+        }
+        standings.delete(recipients)
+        if (members.length === 1) return members[0]!.seq
+        const messageId = digestMessageId(members.map((one) => one.messageId))
+        const seq = Number(insert.run(recipients, messageId, now).lastInsertRowid)
+        for (const member of members) {
+          join.run(seq, member.seq)
+          remove.run(member.seq)
+        }
+        return seq
+      },
+    }
+  }
+}
