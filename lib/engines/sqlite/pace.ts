@@ -3,8 +3,10 @@
 
 /** However fast the store is, so that the host's memory is not filled. */
 const mostWaiting = 10_000
-/** However slow it seems: calls that come together share a transaction, and then it is faster than it seemed. */
-const fewestWaiting = 200
+/** However slow it seems: one slow transaction must not shut everybody out. */
+const fewestWaiting = 100
+/** A transaction of fewer calls does not tell: its flush takes as long as that of many that share one. */
+const fewestTelling = 32
 /** What may wait is what is answered in this time, so that an acknowledgement takes less than a second. */
 const waitMs = 500
 /** While calls are answered sooner than this, the store keeps up with whatever comes. */
@@ -27,10 +29,12 @@ export const createPace = (): Pace => {
   let most = mostWaiting
   return {
     answered(count, busyMs, waitedMs) {
+      if (waitedMs < soonMs) most = mostWaiting
+      if (count < fewestTelling) return
       calls = calls * memory + count
       ms = ms * memory + busyMs
       const answeredInTime = (waitMs * calls) / ms
-      most = waitedMs < soonMs ? mostWaiting : Math.min(Math.max(answeredInTime, fewestWaiting), mostWaiting)
+      if (waitedMs >= soonMs) most = Math.min(Math.max(answeredInTime, fewestWaiting), mostWaiting)
     },
     mayWait: (waiting, waitedMs) => waiting < most && waitedMs < silentMs,
   }

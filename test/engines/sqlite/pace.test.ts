@@ -27,10 +27,16 @@ test('one that does not takes what it answers in half a second, and follows its 
   expect(roomOf(pace)).toBe(10_000)
 })
 
-test('however slow it seems, what may share a transaction may wait', () => {
+test('a flush that takes long for few says nothing of how many can share it', () => {
   const pace = createPace()
-  for (let n = 0; n < 50; n += 1) pace.answered(1, 400, 800)
-  expect(roomOf(pace)).toBe(200)
+  for (let n = 0; n < 50; n += 1) pace.answered(12, 400, 800)
+  expect(roomOf(pace)).toBe(10_000)
+})
+
+test('however slow it seems, a hundred may wait', () => {
+  const pace = createPace()
+  for (let n = 0; n < 50; n += 1) pace.answered(40, 4_000, 8_000)
+  expect(roomOf(pace)).toBe(100)
 })
 
 test('one that does not answer at all takes nothing more, until it does', () => {
