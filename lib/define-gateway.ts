@@ -121,6 +121,14 @@ export const defineGateway = (definition: GatewayDefinition): Gateway => {
     tokens: textsOf(definition.token),
     tokenHeader: tokenHeader?.toLowerCase() ?? null,
     verify: (request) => verify?.(request, secrets),
-    parse: (request) => [parse(request)].flat().map((draft) => completed(draft, country)),
+    parse: (request) => {
+      const drafts: unknown = parse(request)
+      if (drafts instanceof Promise) {
+        // Left alone, its rejection would end the host's process.
+        drafts.catch(() => {})
+        throw new TypeError('`parse` of a gateway must return what it read, not a promise of it')
+      }
+      return [drafts as Draft | readonly Draft[]].flat().map((draft) => completed(draft, country))
+    },
   }
 }

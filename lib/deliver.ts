@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Clock, systemClock } from './clock.ts'
 import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
 import { dispatcherShape } from './dispatcher.ts'
+import { OptionsError } from './errors.ts'
 import { eventSchema, type SmsEvent } from './event.ts'
 import { enclose, listed } from './fallback/attachment.ts'
 import { type LetterForm, sendAs } from './fallback/forms.ts'
@@ -98,6 +99,10 @@ export const deliver = async (
   checkOptions(eventSchema, event, 'event')
   const { mailer, clock = systemClock } = checkOptions(optionsSchema, options, 'options')
   const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
+  if (!mailer && (entry.email ?? entry.fallback)) {
+    const words = 'wants an email, but there is no mailer; write { mailer: createMailer({ smtp, from }) }'
+    throw new OptionsError('options-invalid', `\`endpoint\` ${words}`)
+  }
   const webhook = createWebhook({ clock, guard: createGuard() })
   const mailTo = fixedRecipients(entry.fallback?.to)?.[0] ?? null
   const target = createTarget(

@@ -194,9 +194,10 @@ export const dispatcherWith = (
       if (fallback) fallback.start()
       else warnOfWaitingMails().catch((error) => logger.error(traceOf(error), 'the store cannot be read'))
     },
-    runDue: async (limits) => {
-      const deliveries = await tries.runDue(limits)
-      return deliveries + ((await fallback?.run()) ?? 0)
+    runDue: async ({ maxMs = Number.POSITIVE_INFINITY } = {}) => {
+      const endsAt = clock.now() + maxMs
+      const deliveries = await tries.runDue({ maxMs })
+      return deliveries + ((await fallback?.run(endsAt)) ?? 0)
     },
     accept: async (events) => {
       const items = events.map((event) => ({ event, endpoints: owed(event) }))

@@ -86,6 +86,14 @@ test('whoever signs needs the bytes, unless it is said otherwise', () => {
   expect(define({ token: 'x', needsBytes: true }).needsBytes).toBe(true)
 })
 
+test('a parse that is async is told so, and ends no process', async () => {
+  const parse = async () => {
+    throw new Error('not JSON')
+  }
+  expect(() => define({ token: 'x', parse }).parse({} as GatewayRequest)).toThrow('not a promise of it')
+  await new Promise((resolve) => setImmediate(resolve))
+})
+
 test('verify is given the secrets without their blanks', async () => {
   const seen: unknown[] = []
   const gateway = define({

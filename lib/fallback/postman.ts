@@ -26,8 +26,11 @@ export type PostmanParts = {
 }
 
 export type Postman = {
-  /** Sends what is due until nothing is; how many attempts it made. Never rejects. */
-  run(): Promise<number>
+  /**
+   * Sends what is due until nothing is, or begins nothing new from `until` on (milliseconds since the Unix epoch);
+   * how many attempts it made. Never rejects.
+   */
+  run(until?: number): Promise<number>
   /** Runs now and whenever the engine says so, and checks the login of the mail server. */
   start(): void
   /** Claims no more and waits for the mails under way, at most `graceMs`. */
@@ -220,6 +223,9 @@ export const createPostman = (parts: PostmanParts): Postman => {
     }
   }
 
+  /** Until when mails are claimed by the run that is under way. */
+  let claimsEndAt = Number.POSITIVE_INFINITY
+
   const runWhileDue = async (): Promise<number> => {
     let attempts = 0
     for (;;) {
@@ -228,12 +234,13 @@ export const createPostman = (parts: PostmanParts): Postman => {
         wake = resolve
       })
       const endsAt = clock.now() + leaseMs
-      const claims = await claim(maxConnections - underway.size)
+      const mayClaim = clock.now() < claimsEndAt
+      const claims = await (mayClaim ? claim(maxConnections - underway.size) : [])
       for (const one of claims) take(one, endsAt)
       attempts += claims.length
       if (claims.length > 0 && underway.size < maxConnections) continue
       if (underway.size === 0) {
-        if (woken && !stopped) continue
+        if (woken && !stopped && mayClaim) continue
         // In the same turn as the last look at `woken`, so that no wake falls between.
         running = null
         return attempts
@@ -243,7 +250,9 @@ export const createPostman = (parts: PostmanParts): Postman => {
     }
   }
 
-  const run = (): Promise<number> => {
+  const run = (until = Number.POSITIVE_INFINITY): Promise<number> => {
+    // Once it was started, it goes on by itself.
+    claimsEndAt = started ? Number.POSITIVE_INFINITY : running ? Math.max(claimsEndAt, until) : until
     woken = true
     wake()
     running ??= runWhileDue()

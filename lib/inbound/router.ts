@@ -137,12 +137,10 @@ export const createRouter = (options: RouterOptions): Router => {
     quarantine,
     notice,
     clock,
+    // As an async function, so that one that rejects does not end the host's process either.
     onRejected: (rejection) => {
-      try {
-        onRejected?.(rejection)
-      } catch (error) {
-        logger.error(traceOf(error), 'onRejected threw')
-      }
+      const called = (async () => onRejected?.(rejection))()
+      called.catch((error: unknown) => logger.error(traceOf(error), 'onRejected threw'))
     },
     onConsumed: (name) => {
       if (hasWarned) return

@@ -30,10 +30,18 @@ export type Call<Answer> = {
 /** What `ensure` did. */
 export type Ensured<Webhook> = { added: Webhook[]; changed: Webhook[]; removed: Webhook[]; kept: Webhook[] }
 
+/** A secret, and of a URL, which may end in a token, also what a service may repeat of it. */
+const hiddenParts = (secret: string): string[] => {
+  if (!/^https?:/i.test(secret) || !URL.canParse(secret)) return [secret]
+  const { pathname, search, searchParams } = new URL(secret)
+  return [secret, pathname + search, pathname.split('/').at(-1)!, ...searchParams.values()]
+}
+
 /** One line, without secrets, and without more of a phone number than its last digits. */
 const shown = (words: string, secrets: readonly string[]): string =>
   secrets
-    .filter((secret) => secret !== '')
+    .flatMap(hiddenParts)
+    .filter((secret) => secret.length > 1)
     .toSorted((a, b) => b.length - a.length)
     .reduce((text, secret) => text.replaceAll(secret, '***'), words)
     .replace(/\+?\d{4,12}(\d{3})/g, '...$1')

@@ -13,6 +13,15 @@ test('sends everything that is due, and says how many that were', async () => {
   expect(engine.mail('mail-1')).toMatchObject({ state: 'sent', tries: 1 })
 })
 
+test('asked to, it begins nothing new from then on', async () => {
+  const { engine, postman, smtp, clock } = await postOffice()
+  for (let n = 0; n < 12; n += 1) engine.owe()
+  const one = postman()
+  expect(await one.run(clock.now())).toBe(0)
+  expect(smtp.received).toEqual([])
+  expect(await one.run(clock.now() + 1)).toBe(12)
+})
+
 test('started, it sends what becomes due later, until it is stopped', async () => {
   const { engine, postman, smtp } = await postOffice()
   const started = postman()

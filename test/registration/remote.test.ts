@@ -80,6 +80,17 @@ describe('callRemote', () => {
     expect(await callRemote(remote, { method: 'DELETE', path: '/webhooks/a' })).toBeUndefined()
   })
 
+  test('of a URL, nothing is shown that may be its token', async () => {
+    const url = 'https://app.example.com/sms/android/SECRET-TOKEN-1?key=SECRET-2'
+    const words = 'url: /sms/android/SECRET-TOKEN-1?key=SECRET-2 is wrong, SECRET-TOKEN-1 and SECRET-2 too'
+    const answer = JSON.stringify({ message: words })
+    const remote = await start((_asked, response) => response.writeHead(422).end(answer))
+    const call = callRemote(remote, { method: 'POST', path: '/webhooks', body: {}, secrets: [url] })
+    const { message } = await faultOf(call)
+    expect(message).toContain('is wrong')
+    expect(message).not.toContain('SECRET')
+  })
+
   test('the words of the service are one line, short, and without secrets', async () => {
     const words = {
       message: `${secret} and t0ken\n\u202eof +61412345678 ${'long '.repeat(200)}`,
