@@ -5,45 +5,61 @@ import { z } from 'zod'
 const millis = z.number().int().nonnegative()
 
 /** How a delivery is tried. */
-export const policySchema = z.strictObject({
-  /** Tries in all, the first included. */
-  tries: z.number().int().min(1).max(100).describe('a whole number from 1 to 100'),
+export type Policy = {
+  /** Tries in all, the first included; from 1 to 100. */
+  tries: number
   /** Milliseconds before the second try, the third, ...; the last one repeats when the list is shorter. */
-  delaysMs: z.array(millis).describe('a list of milliseconds'),
-  /** One deadline for a whole try: DNS, connect, headers and body. */
-  timeoutMs: millis.min(1).describe('milliseconds, 1 or more'),
+  delaysMs: number[]
+  /** One deadline for a whole try, in milliseconds: DNS, connect, headers and body. */
+  timeoutMs: number
   /** Which answers count as delivered: exactly this status, any 2xx, or any status below 400. */
+  success: number | '2xx' | '<400'
+  /** Statuses that end the tries at once; the email follows. */
+  endOn: (number | '3xx' | '4xx' | '5xx')[]
+  /** The longest delay that an answer's `Retry-After` can ask for, in milliseconds. */
+  retryAfterMaxMs: number
+  /** The email goes out this long after the delivery was owed, whatever the tries did; null: never sooner. */
+  fallbackAfterMs: number | null
+}
+
+export const policySchema = z.strictObject({
+  tries: z.number().int().min(1).max(100).describe('a whole number from 1 to 100'),
+  delaysMs: z.array(millis).describe('a list of milliseconds'),
+  timeoutMs: millis.min(1).describe('milliseconds, 1 or more'),
   success: z
     .union([z.number().int().min(200).max(299), z.literal('2xx'), z.literal('<400')])
     .describe("a status from 200 to 299, '2xx' or '<400'"),
-  /** Statuses that end the tries at once; the email follows. */
   endOn: z
     .array(z.union([z.number().int(), z.enum(['3xx', '4xx', '5xx'])]))
     .describe("a list of HTTP statuses and of '3xx', '4xx', '5xx'"),
-  /** The longest delay that an answer's `Retry-After` can ask for. */
   retryAfterMaxMs: millis.describe('milliseconds'),
-  /** The email goes out this long after the delivery was owed, whatever the tries did; null: never sooner. */
   fallbackAfterMs: millis.nullable().describe('milliseconds, or null'),
-})
-export type Policy = z.infer<typeof policySchema>
+}) satisfies z.ZodType<Policy>
+
+/** Some of a policy: what differs from another one. An option that is undefined changes nothing. */
+export type PolicyChanges = { [name in keyof Policy]?: Policy[name] | undefined }
 
 /** Who is owed events, as it is stored with a delivery: plain data, no functions. */
-export const endpointSchema = z.object({
-  id: z.string(),
-  kind: z.enum(['webhook', 'handler', 'email']),
-  url: z.string().nullable(),
+export type Endpoint = {
+  /** The name it has in `deliverTo`, or was dispatched with. */
+  id: string
+  /** How it is reached. */
+  kind: 'webhook' | 'handler' | 'email'
+  /** Null unless it is a webhook. */
+  url: string | null
   /** True when the URL arrived as data and must pass the address guard at every try. */
-  guarded: z.boolean(),
-  /** The name of the format posted to it. */
-  format: z.string().nullable(),
-  secrets: z.array(z.string()),
-  serviceId: z.string().nullable(),
+  guarded: boolean
+  /** The name of the format posted to it; null unless it is a webhook. */
+  format: string | null
+  /** What the format signs with. */
+  secrets: string[]
+  /** The `service_id` that is posted when the gateway sent none. */
+  serviceId: string | null
   /** Its own mail recipients; null means the general fallback. */
-  mailTo: z.array(z.string()).nullable(),
+  mailTo: string[] | null
   /** What differs from its format's policy. */
-  policy: policySchema.partial().nullable(),
-})
-export type Endpoint = z.infer<typeof endpointSchema>
+  policy: PolicyChanges | null
+}
 
 /** Takes the received messages that no endpoint wants. */
 export const unwantedEndpoint: Endpoint = {
