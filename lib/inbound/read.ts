@@ -2,7 +2,7 @@
 // of it; and lets the rest of an unwanted one drain away. What the bytes say is read in body.ts.
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../clock.ts'
-import { PayloadError } from '../errors.ts'
+import { EngineError, PayloadError } from '../errors.ts'
 import type { Inflater } from './inflate.ts'
 
 /** What body parsers add to a request. */
@@ -18,8 +18,16 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
 const graceMs = 15_000
 const slowestBytesPerMs = 64
 
+/** What all requests of a router are sending at this moment, whoever sends it: nobody has proven anything yet. */
+export type Reading = { bytes: number }
+
+/** Twelve of the largest bodies of any gateway at once, or two thousand of the PBX's. */
+const mostReadingBytes = 128 * 1024 * 1024
+
+type Limits = { maxBytes: number; clock: Clock; reading: Reading }
+
 /** Resolves with the bytes as they come; the limits hold for these. */
-const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Promise<Buffer> =>
+const receive = (request: IncomingMessage, { maxBytes, clock, reading }: Limits): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const announced = request.headers['content-length']
     const mostBytes = announced === undefined ? maxBytes : Number(announced)
@@ -28,13 +36,16 @@ const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Prom
     const chunks: Buffer[] = []
     let size = 0
     let settled = false
-    const fail = (code: PayloadError['code'], message: string) => {
+    const settle = (tell: () => void) => {
       if (settled) return
       settled = true
       cancel()
-      // Made only now: every request comes to its 'close', and an error's trace costs more than the reading.
-      reject(new PayloadError(code, message))
+      reading.bytes -= size
+      tell()
     }
+    // Made only then: every request comes to its 'close', and an error's trace costs more than the reading.
+    const fail = (code: PayloadError['code'], message: string) =>
+      settle(() => reject(new PayloadError(code, message)))
     const leave = () => fail('body-aborted', 'the sender went away before the body had come')
     // Somebody has read to the end of a body in which there was nothing.
     if (request.readableEnded) return resolve(Buffer.alloc(0))
@@ -51,32 +62,34 @@ const receive = (request: IncomingMessage, maxBytes: number, clock: Clock): Prom
       // Texts come when somebody has called setEncoding().
       const chunk = typeof data === 'string' ? Buffer.from(data, request.readableEncoding ?? 'utf8') : data
       size += chunk.length
+      reading.bytes += chunk.length
       if (size > maxBytes) return fail('body-too-large', tooLarge(maxBytes))
+      if (reading.bytes > mostReadingBytes) {
+        const message = `more than ${mostReadingBytes} bytes of bodies are being read at once`
+        return settle(() => reject(new EngineError('engine-overloaded', message)))
+      }
       chunks.push(chunk)
     })
-    request.on('end', () => {
-      if (settled) return
-      settled = true
-      cancel()
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))
-    })
+    request.on('end', () =>
+      settle(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size))),
+    )
     request.on('error', leave)
     request.on('close', leave)
   })
 
 /**
  * Resolves with the whole body, its compression undone; `maxBytes` holds before and after. Rejects with a
- * PayloadError as soon as it is too large, too late, or will never come.
+ * PayloadError as soon as it is too large, too late, or will never come, and with an EngineError when too much is
+ * being read at once.
  */
 export const readBody = async (
   request: IncomingMessage,
-  maxBytes: number,
-  clock: Clock,
+  limits: Limits,
   inflater: Inflater,
 ): Promise<Buffer> => {
   const inflate = inflater(request.headers['content-encoding'])
-  const bytes = await receive(request, maxBytes, clock)
-  return inflate === null ? bytes : inflate(bytes, maxBytes)
+  const bytes = await receive(request, limits)
+  return inflate === null ? bytes : inflate(bytes, limits.maxBytes)
 }
 
 /** A body as it came, or (`bytes` null) as an earlier body parser read it. */

@@ -12,7 +12,7 @@ import { ownCode, traceOf } from '../trace.ts'
 import { type Answer, acknowledge, refuse, unavailable } from './answer.ts'
 import { createInflater } from './inflate.ts'
 import type { Notice } from './notices.ts'
-import { type Body, leftover, parserOf, readBody } from './read.ts'
+import { type Body, leftover, parserOf, type Reading, readBody } from './read.ts'
 import { createRedactor } from './redact.ts'
 import { candidatesOf, gatewayRequest, type Place } from './request.ts'
 
@@ -38,6 +38,7 @@ export type ReceiverContext = {
   onConsumed(gateway: string): void
   notice(notice: Notice): void
   clock: Clock
+  reading: Reading
 }
 
 export type Receiver = {
@@ -75,6 +76,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
   const redactor = createRedactor(gateway.tokens)
   const nextId = createIds()
   const inflater = createInflater()
+  const limits = { maxBytes: gateway.maxBytes, clock, reading: context.reading }
 
   const complain = (code: string, message: string, error: unknown) =>
     context.notice({ level: 'error', gateway: name, code, message, source: null, details: traceOf(error) })
@@ -109,7 +111,7 @@ export const createReceiver = (name: string, gateway: Gateway, context: Receiver
 
   const bodyOf = async (request: IncomingMessage): Promise<Body> => {
     if (!request.readableDidRead)
-      return { bytes: await readBody(request, gateway.maxBytes, clock, inflater), parsed: undefined }
+      return { bytes: await readBody(request, limits, inflater), parsed: undefined }
     const body = leftover(request, gateway.needsBytes)
     if (body === null) {
       const lack = gateway.needsBytes ? 'what the signature was made over' : 'what was in it'

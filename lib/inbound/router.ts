@@ -137,6 +137,7 @@ export const createRouter = (options: RouterOptions): Router => {
     quarantine,
     notice,
     clock,
+    reading: { bytes: 0 },
     // As an async function, so that one that rejects does not end the host's process either.
     onRejected: (rejection) => {
       const called = (async () => onRejected?.(rejection))()

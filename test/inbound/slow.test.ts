@@ -54,6 +54,23 @@ describe.each(versions)('slow senders on %s', (_name, express) => {
     expect(events).toHaveLength(1)
   })
 
+  test('together they fill no memory: beyond 128 MB of bodies that are being read, 503, and room again after', async () => {
+    const { ask, clock, events, logger } = await start(60 * 1024 * 1024)
+    const part = Buffer.alloc(50 * 1024 * 1024, '&').toString('latin1')
+    const slow = await Promise.all([ask(), ask(), ask()])
+    for (const asked of slow) asked.write(head(`Content-Length: ${part.length + 1}`) + part)
+    const refused = () => slow.filter(({ answer }) => answer.includes('engine-overloaded'))
+    await until(() => refused().length > 0)
+    expect(refused()).toHaveLength(1)
+    expect(refused()[0]!.answer).toMatch(/^HTTP\/1\.1 503 .*Retry-After: /s)
+    expect(logger.lines).toMatchObject([{ level: 'error', details: { code: 'engine-overloaded' } }])
+    await clock.advance(2_000_000)
+    const asked = await ask()
+    asked.write(head(`Content-Length: ${documentedBody.length}`) + documentedBody)
+    await asked.heard('200 OK')
+    expect(events).toHaveLength(1)
+  })
+
   test('one that came in time leaves no clock running', async () => {
     const { ask, clock } = await start()
     const asked = await ask()
