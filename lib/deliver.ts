@@ -5,7 +5,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts'
 import { dispatcherShape } from './dispatcher.ts'
 import { OptionsError } from './errors.ts'
-import { eventSchema, type SmsEvent } from './event.ts'
+import type { SmsEvent } from './event.ts'
 import { enclose, listed } from './fallback/attachment.ts'
 import { type LetterForm, sendAs } from './fallback/forms.ts'
 import { letter, messageIdFor } from './fallback/letter.ts'
@@ -13,6 +13,7 @@ import type { Mailer } from './fallback/mailer.ts'
 import { nextMailStep } from './fallback/schedule.ts'
 import { type DeliverTo, defaultFormat, formats, policies } from './formats.ts'
 import { checkOptions } from './options.ts'
+import { type DispatchMessage, eventOf } from './outbound/dispatch.ts'
 import { createGuard } from './outbound/guard.ts'
 import { createTarget, deliverToSchema, type Target } from './outbound/targets.ts'
 import { runTries } from './outbound/tries.ts'
@@ -88,16 +89,16 @@ const tryAll = async (
 }
 
 /**
- * Delivers one event to one endpoint: as many tries as its policy has, then the email. Resolves when either
+ * Delivers one message, or a whole event, to one endpoint: as many tries as its policy has, then the email. Resolves when either
  * has arrived or both have failed, which may take days with a mail server that is down. Throws an OptionsError.
  */
 export const deliver = async (
-  event: SmsEvent,
+  message: DispatchMessage,
   endpoint: DeliverTo,
   options: DeliverOptions = {},
 ): Promise<Delivered> => {
-  checkOptions(eventSchema, event, 'event')
   const { mailer, clock = systemClock } = checkOptions(optionsSchema, options, 'options')
+  const event = eventOf(message, clock)
   const entry = checkOptions(deliverToSchema, endpoint, 'endpoint')
   if (!mailer && (entry.email ?? entry.fallback)) {
     const words = 'wants an email, but there is no mailer; write { mailer: createMailer({ smtp, from }) }'

@@ -70,6 +70,13 @@ test('waits between the tries as its policy says', async () => {
   expect((await delivered).attempts).toHaveLength(3)
 })
 
+test('a message of three words is enough', async () => {
+  const webhook = await openWebhook(200)
+  const message = { from: '+61412345678', to: '+61298765432', text: 'Do you have roses?' }
+  expect(await deliver(message, { url: webhook.url })).toMatchObject({ state: 'delivered' })
+  expect(webhook.forms()).toMatchObject([{ body: 'Do you have roses?', sms_number: '+61298765432' }])
+})
+
 test('without an address it ends as failed', async () => {
   const webhook = await openWebhook(500)
   const { smtp, mailer } = await openMailer()
@@ -144,8 +151,8 @@ describe('the email has tries of its own', () => {
 describe('bad input', () => {
   const endpoint: DeliverTo = { url: 'https://crm.example.com/sms' }
   test.each<[string, unknown[], ...string[]]>([
-    ['no event', [undefined, endpoint], '`event` is undefined; write'],
-    ['an event without its text', [{ ...event, text: undefined }, endpoint], '`event.text`'],
+    ['no event', [undefined, endpoint], '`message` is undefined; write'],
+    ['an event without its text', [{ ...event, text: undefined }, endpoint], '`message.text`'],
     [
       'an event that the format cannot carry',
       [{ ...event, type: 'call.missed' }, endpoint],
