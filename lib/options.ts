@@ -4,7 +4,7 @@ import { closestMatch } from 'leven'
 import { z } from 'zod'
 import { OptionsError } from './errors.ts'
 
-const secretNames = /token|secret|smtp|pass|auth|key/i
+const secretNames = /token|secret|smtp|pass|auth|key(?!word)/i
 /** The credentials and the query of a URL, also of one that lacks its `https://`. */
 const secretParts = /:\S*@|\?/
 

@@ -1,6 +1,6 @@
 // What an operator owes at run time: a message, and an endpoint named with it.
 import type { DispatchEndpoint, DispatchMessage, SmsEvent } from '../lib/index.ts'
-import { EngineError, OptionsError } from '../lib/index.ts'
+import { EngineError, OptionsError, policies } from '../lib/index.ts'
 import { deferred } from './support/deferred.ts'
 import { smsEvent } from './support/events.ts'
 import { openShop, openWebhook, type ShopOptions, soon } from './support/shop.ts'
@@ -47,6 +47,14 @@ test('when its ten tries are spent the message goes to the address named with it
   expect(mail.text).toContain('Do you have roses?')
   expect(dead.asked).toHaveLength(10)
   expect(dead.forms()[0]!.webhook_url_fallback).toBe('florist@example.com')
+})
+
+test('a policy can be named, as in `deliverTo`', async () => {
+  const florist = await openWebhook(200)
+  const { sms, signals } = await openOperator()
+  await sms.dispatch(message, { id: 'florist', url: florist.url, policy: 'standardWebhooks' })
+  const { delivery } = await signals.nth('delivered')
+  expect(delivery.endpoint.policy).toEqual(policies.standardWebhooks)
 })
 
 test('without an address of its own it goes to the general fallback', async () => {
@@ -246,6 +254,7 @@ describe('bad input', () => {
       '`endpoint.format`',
       'cannot carry device.ping',
     ],
+    ['a policy that is none', message, { ...endpoint, policy: 'smss' }, '`endpoint.policy` is "smss"'],
     ['standard without a secret', message, { ...endpoint, format: 'standard' }, '`endpoint.secret`'],
   ])('%s', async (_name, wrong, to, ...words) => {
     const { sms } = await openOperator({ start: false })

@@ -1,5 +1,5 @@
 // What a developer is told about a mistake in `deliverTo`.
-import { type SmshookOptions, smshook, sqlite, urlNetworks } from '../lib/index.ts'
+import { createDispatcher, type SmshookOptions, smshook, sqlite, urlNetworks } from '../lib/index.ts'
 import { complaint } from './support/complaint.ts'
 
 const fallback = { smtp: 'smtp://user:hunter2@localhost', from: 'sms@example.com', to: 'owner@example.com' }
@@ -107,6 +107,34 @@ describe('deliverTo', () => {
       '`whsec_`',
     ],
     [
+      'a format of a handler',
+      { handler: () => {}, format: 'standard' },
+      '`deliverTo.crm.format`: only what is posted to a `url` has one; leave it out',
+    ],
+    [
+      'a secret and a service id of a handler',
+      { handler: () => {}, secret: 'hunter2', serviceId: '7' },
+      '`deliverTo.crm.secret`: only what is posted',
+      '`deliverTo.crm.serviceId`: only what is posted',
+    ],
+    [
+      'tries of an email address',
+      { email: 'a@example.com', policy: { tries: 3 }, concurrency: 1, format: 'standard' },
+      '`deliverTo.crm.policy`: an email address has no tries; leave it out',
+      '`deliverTo.crm.concurrency`: an email address has no tries',
+      '`deliverTo.crm.format`: only what is posted',
+    ],
+    [
+      'a keyword of which nothing is compared',
+      { ...webhook, keyword: '!!!' },
+      '`deliverTo.crm.keyword` is "!!!"; write a word such as \'foo\'',
+    ],
+    [
+      'one such keyword among others',
+      { ...webhook, keyword: ['foo', ' '] },
+      '`deliverTo.crm.keyword.1` is " "; write a word such as \'foo\'',
+    ],
+    [
       'a fallback that is an address',
       { ...webhook, fallback: 'a@example.com' },
       '`deliverTo.crm.fallback` is "a@example.com"; write { to }',
@@ -120,6 +148,13 @@ describe('deliverTo', () => {
     const message = complaint(() => smshook(endpoint(entry) as SmshookOptions))
     for (const word of words) expect(message).toContain(word)
     expect(message).not.toMatch(/hunter2|Invalid input/)
+  })
+
+  test('options that are unset are none that a kind of endpoint ignores', () => {
+    const unset = { format: undefined, serviceId: undefined, policy: undefined, concurrency: undefined }
+    const owner = { email: 'a@example.com', ...unset }
+    const { engine } = right
+    expect(() => createDispatcher({ engine, fallback, deliverTo: { owner } })).not.toThrow()
   })
 
   test.each<[string, object, ...string[]]>([

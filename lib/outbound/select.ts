@@ -26,6 +26,9 @@ const folded = (text: string): string =>
     .join(' ')
     .replace(/[.,:;!?]{1,9}$/, '')
 
+/** Whether anything is left of a keyword to compare: nothing is of '!!!', and a text that begins with nothing is any. */
+export const isKeyword = (text: string): boolean => folded(text) !== ''
+
 /** What follows the keyword in a text that begins with it; null for any other text. */
 const restAfter = (keyword: string, text: string): string | null => {
   const count = wordsOf(keyword).length

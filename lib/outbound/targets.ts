@@ -2,7 +2,7 @@
 // live: it holds functions; the Endpoint in it is what is stored with each delivery.
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { type Endpoint, type Outcome, type Policy, policySchema } from '../delivery.ts'
+import { type Endpoint, type Outcome, type Policy, type PolicyChanges, policySchema } from '../delivery.ts'
 import { OptionsError } from '../errors.ts'
 import { type EventType, eventTypes, type SmsEvent } from '../event.ts'
 import type { Format, OutboundRequest } from '../gateway.ts'
@@ -10,7 +10,7 @@ import { policies } from '../policies.ts'
 import { addressesSchema, fixedRecipients, type Recipients, recipientsSchema } from '../recipients.ts'
 import { secretSchema, writtenTexts } from '../secrets.ts'
 import { defaultHandlerTimeoutMs, type Handler, tryHandler } from './handler.ts'
-import { defaultWish, keywordIn, type Wish } from './select.ts'
+import { defaultWish, isKeyword, keywordIn, type Wish } from './select.ts'
 import type { Webhook } from './webhook.ts'
 
 /** Deliveries to one endpoint that may be in work at once, unless it says otherwise. */
@@ -20,6 +20,57 @@ const list = <Item extends z.ZodType>(item: Item) => z.union([item, z.array(item
 
 const webUrl = z.url({ protocol: /^https?$/ }).describe("a URL such as 'https://crm.example.com/sms'")
 
+/** Who is owed events, and how: one of `url`, `handler` and `email`, and what changes for it. */
+export type DeliverTo = {
+  /** A webhook. Each event is posted to it. */
+  url?: string | undefined
+  /** A function of yours, called in this process. */
+  handler?: Handler | undefined
+  /** One address or several. Each event goes there as an email at once. */
+  email?: string | string[] | undefined
+  /** How the event is posted to `url`. Default: the eight form fields of the PBX. */
+  format?: string | undefined
+  /** What the format signs with; several while one replaces another. */
+  secret?: string | (string | undefined)[] | undefined
+  /** The `service_id` that is posted when the gateway sent none. */
+  serviceId?: string | undefined
+  /** Which kinds of event. Default: `['message.received']`. */
+  events?: 'all' | EventType[] | undefined
+  /** Only events of these numbers of ours. Default: any. */
+  numbers?: string | string[] | undefined
+  /**
+   * Only messages that begin with this word or these words, whatever the case. Of several endpoints with one,
+   * those with the longest get the message, whole; a handler gets what follows as `rest`. Default: any.
+   */
+  keyword?: string | string[] | undefined
+  /** How it is tried: a schedule's name, or what differs from the default. A name leaves a handler its 30 s. */
+  policy?: string | PolicyChanges | undefined
+  /** Deliveries in work at once. Default: 10. */
+  concurrency?: number | undefined
+  /** Where the email goes when the tries are spent. Default: the general fallback. */
+  fallback?: { to: Recipients } | undefined
+}
+
+export const wantedPolicySchema = z
+  .union([z.string(), policySchema.partial()])
+  .describe("a policy's name such as 'standardWebhooks', or an object such as { tries: 5 }")
+
+const ways = ['url', 'handler', 'email'] as const
+const unposted = 'only what is posted to a `url` has one; leave it out'
+const untried = 'an email address has no tries; leave it out'
+/** What would change nothing, and why. */
+const idleOptions = {
+  url: {},
+  handler: { format: unposted, secret: unposted, serviceId: unposted },
+  email: {
+    format: unposted,
+    secret: unposted,
+    serviceId: unposted,
+    policy: untried,
+    concurrency: untried,
+  },
+} satisfies Record<(typeof ways)[number], { [name in keyof DeliverTo]?: string }>
+
 export const deliverToSchema = z
   .strictObject({
     url: webUrl.optional(),
@@ -28,44 +79,36 @@ export const deliverToSchema = z
       .describe('a function of the event')
       .optional(),
     email: addressesSchema.optional(),
-    /** How the event is posted to `url`. Default: the eight form fields of the PBX. */
     format: z.string().describe("a format's name, such as 'standard'").optional(),
-    /** What the format signs with; several while one replaces another. */
     secret: secretSchema,
-    /** The `service_id` that is posted when the gateway sent none. */
     serviceId: z.string().describe('a text').optional(),
-    /** Which kinds of event. Default: `['message.received']`. */
     events: z
       .union([z.literal('all'), z.array(z.enum(eventTypes)).min(1)])
       .describe(`'all', or a list of ${eventTypes.join(', ')}`)
       .optional(),
-    /** Only events of these numbers of ours. Default: any. */
     numbers: list(z.string().min(1)).describe('one of your numbers, or a list of them').optional(),
-    /**
-     * Only messages that begin with this word or these words, whatever the case. Of several endpoints with one,
-     * those with the longest get the message, whole; a handler gets what follows as `rest`. Default: any.
-     */
-    keyword: list(z.string().regex(/\S/)).describe("a word such as 'foo', or a list of words").optional(),
-    /** How it is tried: a schedule's name, or what differs from the default. */
-    policy: z
-      .union([z.string(), policySchema.partial()])
-      .describe("a policy's name such as 'standardWebhooks', or an object such as { tries: 5 }")
+    keyword: list(z.string().refine(isKeyword))
+      .describe("a word such as 'foo', or a list of words")
       .optional(),
-    /** Deliveries in work at once. Default: 10. */
+    policy: wantedPolicySchema.optional(),
     concurrency: z.number().int().min(1).describe('a whole number, 1 or more').optional(),
-    /** Where the email goes when the tries are spent. Default: the general fallback. */
     fallback: z.strictObject({ to: recipientsSchema }).describe('{ to } or nothing').optional(),
   })
   .superRefine((entry, context) => {
-    const ways = (['url', 'handler', 'email'] as const).filter((key) => entry[key] !== undefined)
+    const given = ways.filter((key) => entry[key] !== undefined)
     const message =
-      ways.length === 0
+      given.length === 0
         ? 'nothing says where to deliver; write `url`, `handler` or `email` (is an environment variable unset?)'
-        : `\`${ways.join('` and `')}\` exclude each other; make them endpoints of their own`
-    if (ways.length !== 1) context.addIssue({ code: 'custom', message })
+        : `\`${given.join('` and `')}\` exclude each other; make them endpoints of their own`
+    if (given.length !== 1) return context.addIssue({ code: 'custom', message })
+    for (const [name, why] of Object.entries(idleOptions[given[0]!]))
+      if (entry[name as keyof DeliverTo] !== undefined)
+        context.addIssue({ code: 'custom', path: [name], message: why })
   })
-  .describe("an object such as { url: 'https://crm.example.com/sms' }")
-export type DeliverTo = z.input<typeof deliverToSchema>
+  .describe("an object such as { url: 'https://crm.example.com/sms' }") satisfies z.ZodType<
+  unknown,
+  DeliverTo
+>
 
 export type Target = {
   endpoint: Endpoint
@@ -91,7 +134,7 @@ const many = <Item>(value: Item | Item[] | undefined): Item[] =>
   value === undefined ? [] : Array.isArray(value) ? value : [value]
 
 /** An option that is present but undefined changes nothing, or its tries would have no end. */
-const adjusted = (policy: Policy, changes: Partial<Policy> | null): Policy => {
+const adjusted = (policy: Policy, changes: PolicyChanges | null): Policy => {
   const said = Object.entries(changes ?? {}).filter(([, value]) => value !== undefined)
   return { ...policy, ...Object.fromEntries(said) }
 }
@@ -153,6 +196,9 @@ const kindOf = (entry: DeliverTo): Endpoint['kind'] =>
 /** Throws an OptionsError when the format cannot do what the entry asks of it. */
 export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target => {
   const kind = kindOf(entry)
+  const changes = policyOf(`deliverTo.${id}`, entry.policy, tools)
+  // A schedule that has a name is one of webhooks, and so is its deadline.
+  const isForWebhooks = kind === 'handler' && typeof entry.policy === 'string'
   const endpoint: Endpoint = {
     id,
     kind,
@@ -162,7 +208,7 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
     secrets: writtenTexts(entry, 'secret', `deliverTo.${id}.`),
     serviceId: entry.serviceId ?? null,
     mailTo: fixedRecipients(entry.email ?? entry.fallback?.to),
-    policy: policyOf(`deliverTo.${id}`, entry.policy, tools),
+    policy: isForWebhooks ? { ...changes, timeoutMs: defaultHandlerTimeoutMs } : changes,
   }
   const wish: Wish = {
     events: entry.events ?? defaultWish.events,
@@ -202,7 +248,12 @@ const named = <Item>(path: string, items: Readonly<Record<string, Item>>, name: 
   throw new OptionsError('options-invalid', `\`${path}\` is "${name}"; known here: ${known}`)
 }
 
-const policyOf = (path: string, policy: DeliverTo['policy'], { policies }: Tools): Endpoint['policy'] =>
+/** Throws an OptionsError when no policy has this name. `path` names the endpoint. */
+export const policyOf = (
+  path: string,
+  policy: DeliverTo['policy'],
+  { policies }: Pick<Tools, 'policies'>,
+): Endpoint['policy'] =>
   typeof policy === 'string' ? named(`${path}.policy`, policies, policy) : (policy ?? null)
 
 /** Throws an OptionsError unless the endpoint's format exists and can be signed. `path` names the endpoint. */

@@ -1,6 +1,6 @@
 // Which endpoints want an event.
 import type { EventType, SmsEvent } from '../../lib/event.ts'
-import { defaultWish, keywordIn, type Wish, wanting } from '../../lib/outbound/select.ts'
+import { defaultWish, isKeyword, keywordIn, type Wish, wanting } from '../../lib/outbound/select.ts'
 import { address } from '../../lib/phone.ts'
 import { smsEvent } from '../support/events.ts'
 
@@ -68,6 +68,17 @@ describe('numbers of ours', () => {
 })
 
 describe('keywords', () => {
+  test.each([
+    ['foo', true],
+    ['foo!', true],
+    ['1', true],
+    ['!!!', false],
+    [' ', false],
+    ['', false],
+  ])('%j leaves something to compare: %j', (text, is) => {
+    expect(isKeyword(text)).toBe(is)
+  })
+
   test.each<[string, string, string | null]>([
     ['foo', 'Foo  hello', 'hello'],
     ['FOO', ' \n foo\thello  world ', 'hello  world '],

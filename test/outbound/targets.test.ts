@@ -151,6 +151,15 @@ describe('a handler', () => {
     expect(await outcome).toMatchObject({ type: 'error', code: 'timeout' })
   })
 
+  test('takes of a policy with a name all but its deadline; an object says otherwise', () => {
+    const { target } = making()
+    const handler = () => {}
+    const named = target({ handler, policy: 'standardWebhooks' })
+    expect(named.policy).toEqual({ ...policies.standardWebhooks, timeoutMs: defaultHandlerTimeoutMs })
+    expect(named.endpoint.policy).toEqual(named.policy)
+    expect(target({ handler, policy: { timeoutMs: 7 } }).policy.timeoutMs).toBe(7)
+  })
+
   test('is gone once it is only stored', () => {
     const { target, tools } = making()
     expect(storedTarget(target({ handler: () => {} }).endpoint, tools)).toBeNull()

@@ -12,6 +12,13 @@ import type {
   mediaSchema,
   SmsEvent,
 } from '../../lib/event.ts'
+import type {
+  DispatchEndpoint,
+  DispatchMessage,
+  dispatchSchema,
+  messageSchema,
+} from '../../lib/outbound/dispatch.ts'
+import type { DeliverTo, deliverToSchema } from '../../lib/outbound/targets.ts'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 /** Compiles only for `isType<Equal<A, B>>()` of the same types. */
@@ -27,4 +34,10 @@ export const events = () => {
 export const policies = () => {
   isType<Equal<Policy, z.infer<typeof policySchema>>>()
   isType<Equal<PolicyChanges, Partial<z.infer<typeof policySchema>>>>()
+}
+
+export const endpoints = () => {
+  isType<Equal<DeliverTo, z.input<typeof deliverToSchema>>>()
+  isType<Equal<DispatchEndpoint, z.input<typeof dispatchSchema>>>()
+  isType<Equal<DispatchMessage, z.input<typeof messageSchema> | SmsEvent>>()
 }
