@@ -13,7 +13,7 @@ import { checkOptions } from './options.ts'
 import { type DispatchEndpoint, type DispatchMessage, endpointOf, eventOf } from './outbound/dispatch.ts'
 import { createDispatcher as createTries, defaultGraceMs } from './outbound/dispatcher.ts'
 import { createDownloads } from './outbound/downloads.ts'
-import { createGuard } from './outbound/guard.ts'
+import { createGuard, isAllowable } from './outbound/guard.ts'
 import { wanting } from './outbound/select.ts'
 import { createTarget, deliverToSchema, storedTarget, type Target } from './outbound/targets.ts'
 import { createWebhook } from './outbound/webhook.ts'
@@ -61,7 +61,17 @@ export const dispatcherShape = {
     .describe('{ smtp, from, to }, or false when there is to be no email'),
   concurrency: z.number().int().min(1).max(10_000).describe('a whole number, 1 or more').optional(),
   holdMs: z.number().int().min(0).describe('milliseconds').optional(),
-  allowAddresses: z.array(z.string()).describe("a list such as ['10.0.0.0/8', 'crm.internal']").optional(),
+  allowAddresses: z
+    .array(
+      z
+        .string()
+        .refine(
+          isAllowable,
+          "write a CIDR such as '10.0.0.0/8', an address, or a host name such as 'crm.internal'",
+        ),
+    )
+    .describe("a list such as ['10.0.0.0/8', 'crm.internal']")
+    .optional(),
   logger: z
     .custom<Logger>((value) =>
       ['info', 'warn', 'error'].every((name) => typeof (value as never)?.[name] === 'function'),
@@ -85,6 +95,7 @@ export type Dispatcher = {
   dispatch(message: DispatchMessage, endpoint: DispatchEndpoint): Promise<Accepted>
   /** Sends one marked mail now, to the fallback's recipients or to `to`. */
   test(to?: string | string[]): Promise<MailOutcome>
+  /** Watches: `dispatcher.on('emailed', ...)`. Returns what stops it. */
   on: On
   /** Claims no more, lets what is under way finish within `graceMs`, gives the rest back. Default: 10,000. */
   close(graceMs?: number): Promise<void>

@@ -107,6 +107,11 @@ describe('smshook says', () => {
       { ...right, allowAddresses: '10.0.0.0/8' },
       '`allowAddresses` is "10.0.0.0/8"; write a list such as',
     ],
+    [
+      'a network that is none',
+      { ...right, allowAddresses: ['10.0.0.0/8', '10.0.0.0/33'] },
+      '`allowAddresses.1` is "10.0.0.0/33"; write a CIDR such as',
+    ],
   ])('%s', (_name, options, ...words) => {
     const message = complaint(() => smshook(options as SmshookOptions))
     for (const word of words) expect(message).toContain(word)

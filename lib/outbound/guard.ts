@@ -60,6 +60,22 @@ const isPublic = (ip: Ip): boolean =>
 
 const shortest = (address: string): string => ipaddr.parse(address).toString()
 
+const label = '[a-z\\d_](?:[a-z\\d_-]{0,61}[a-z\\d_])?'
+/** As a URL spells a host: its last part is no number, which would make it an address. */
+const hostName = new RegExp(`^(?:${label}\\.)*(?!\\d+\\.?$|0x)${label}\\.?$`, 'i')
+
+/** Whether `createGuard` can allow this: a CIDR, an address with all its parts, or the name of one host. */
+export const isAllowable = (entry: string): boolean => {
+  const address = entry.replace(/^\[(.*)\]$/, '$1')
+  return (
+    ipaddr.IPv4.isValidFourPartDecimal(address) ||
+    ipaddr.IPv4.isValidCIDRFourPartDecimal(entry) ||
+    ipaddr.IPv6.isValid(address) ||
+    ipaddr.IPv6.isValidCIDR(entry) ||
+    hostName.test(entry)
+  )
+}
+
 /**
  * `allow` takes CIDRs such as `10.1.0.0/16`, single addresses, and exact host names. `resolve` is the system's
  * resolver by default, hosts file included.

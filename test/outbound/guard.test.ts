@@ -1,6 +1,6 @@
 // Which addresses a URL that arrived as data may reach.
 import fc from 'fast-check'
-import { createGuard, type Guard } from '../../lib/outbound/guard.ts'
+import { createGuard, type Guard, isAllowable } from '../../lib/outbound/guard.ts'
 
 const guard = createGuard()
 const refusalOf = (url: string, by: Guard = guard) => by.refusal(new URL(url))
@@ -130,5 +130,51 @@ describe('what is allowed', () => {
     expect(refusalOf('http://10.0.0.1/', allowing)).toBeNull()
     expect(refusalOf('http://[fd00::1]/', allowing)).toBeNull()
     expect(refusalOf('http://192.168.0.1/', allowing)).not.toBeNull()
+  })
+})
+
+describe('what can be allowed', () => {
+  test.each([
+    '10.0.0.0/8',
+    '10.1.2.3/8',
+    '10.0.0.5',
+    '::1',
+    '[::1]',
+    'fc00::/7',
+    'crm.internal',
+    'crm.internal.',
+    'CRM',
+    'localhost',
+    'my_crm-2.internal',
+    'xn--mller-kva.internal',
+  ])('%s', (entry) => {
+    expect(isAllowable(entry)).toBe(true)
+  })
+
+  test.each([
+    '',
+    ' ',
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    '10/8',
+    '10.0.0',
+    '10',
+    '10.0.0.256',
+    '0x7f.0x1',
+    'fc00::/129',
+    '[fc00::/7]',
+    'http://crm.internal',
+    'crm.internal/sms',
+    'crm.internal:8080',
+    '10.0.0.5:8080',
+    '[::1]:8080',
+    '*.internal',
+    '.internal',
+    'crm..internal',
+    '-crm',
+    'crm internal',
+    'm\u00fcller.internal',
+  ])('not %j', (entry) => {
+    expect(isAllowable(entry)).toBe(false)
   })
 })
