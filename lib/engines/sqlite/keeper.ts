@@ -54,14 +54,22 @@ export const keptStore = (
   let isImpatient = false
   let lookedAt = Number.NEGATIVE_INFINITY
 
+  // A rewrite raises it, also that of another process. Only a rewrite makes the file shorter.
+  let schema = number(db, 'schema_version')
+
   const files = watchFiles(path, {
-    database: (bytes) => number(db, 'page_count') * pageBytes <= bytes,
-    log: (bytes) => {
+    database: () => {
+      const before = schema
+      schema = number(db, 'schema_version')
+      // The pages that SQLite counts may be in the log alone.
+      return schema === before ? number(db, 'page_count') * pageBytes : 0
+    },
+    log: () => {
       try {
         const { log } = db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get() as { log: number }
-        return log <= 0 || 32 + log * (24 + pageBytes) <= bytes
+        return log <= 0 ? 0 : 32 + log * (24 + pageBytes)
       } catch {
-        return false
+        return Number.POSITIVE_INFINITY
       }
     },
   })

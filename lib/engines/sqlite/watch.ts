@@ -12,10 +12,15 @@ export type Files = {
   confirm(): void
 }
 
-/** They tell whether a file that became this short holds all that SQLite counts on. */
-export type IsWhole = { database(bytes: number): boolean; log(bytes: number): boolean }
+/** How many bytes SQLite counts on at this moment in a file that became shorter. */
+export type Needed = { database(): number; log(): number }
 
-export const watchFiles = (path: string, isWhole: IsWhole): Files => {
+/** Other processes write and empty the log between two looks, but hardly each time. */
+const mostLooks = 5
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+
+export const watchFiles = (path: string, needed: Needed): Files => {
   let known: Seen[] | null = null
 
   const confirmOne = (file: string, seen: Seen, before: Seen) => {
@@ -25,7 +30,12 @@ export const watchFiles = (path: string, isWhole: IsWhole): Files => {
     }
     if (seen.size >= before.size) return
     // The log is emptied when all of it is in the database, and the database cut when it was rewritten.
-    if (file === path ? isWhole.database(seen.size) : isWhole.log(seen.size)) return
+    const bytesNeeded = file === path ? needed.database : needed.log
+    for (let look = 0; look < mostLooks; look += 1) {
+      // Counted first: what another process writes meanwhile makes the file longer than that.
+      const bytes = bytesNeeded()
+      if (bytes <= sizeOf(file)) return
+    }
     throw damaged(path, `${basename(file)} was ${before.size} bytes long and is now ${seen.size}`)
   }
 
