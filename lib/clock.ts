@@ -1,5 +1,6 @@
 // Time, injectable. Nothing else in the library reads it, so that tests can turn the hands themselves.
 
+/** Where the library has its time from. */
 export type Clock = {
   /** Milliseconds since the Unix epoch. */
   now(): number
@@ -13,6 +14,7 @@ export type Clock = {
 const longestTimerMs = 2 ** 31 - 1
 const timerMs = (ms: number): number => Math.min(Math.max(ms, 0), longestTimerMs)
 
+/** The time of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>

@@ -29,6 +29,7 @@ export type Acceptance = {
    */
   join?: boolean
 }
+/** `repeat`: the event came before, and nothing was stored. */
 export type Accepted = 'stored' | 'repeat'
 
 /** How many more deliveries each endpoint may have in work; `default` for those not named. */
@@ -41,18 +42,22 @@ export type Story = { event: SmsEvent; delivery: Delivery; attempts: Attempt[] }
 
 export type MailClaim = { lease: Lease; mail: Mail; stories: Story[] }
 
+/** Which deliveries to list; what is left out is any. */
 export type Filter = {
   state?: DeliveryState | undefined
   endpoint?: string | undefined
   gateway?: string | undefined
 }
+/** Some deliveries; a cursor leads on to the next, null is the end. */
 export type Page = { items: { event: SmsEvent; delivery: Delivery }[]; cursor: string | null }
 
+/** One event with all that became of it. */
 export type Found = {
   event: SmsEvent
   deliveries: { delivery: Delivery; attempts: Attempt[]; mail: Mail | null }[]
 }
 
+/** How much is stored, and how it stands. */
 export type Counts = {
   events: number
   deliveries: Record<DeliveryState, number>

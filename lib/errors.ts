@@ -51,6 +51,7 @@ export const errorCodes = {
   'delivery-failed': ['endpoint', 'One try did not succeed; its outcome says why.'],
 } as const satisfies Record<string, readonly ['developer' | 'sender' | 'operator' | 'endpoint', string]>
 
+/** What `code` says in every error of this library; `errorCodes` tells who must act. */
 export type ErrorCode = keyof typeof errorCodes
 
 type RegistrationCode = Extract<ErrorCode, `registration-${string}`>

@@ -4,7 +4,12 @@ import type { Policy } from './delivery.ts'
 import type { EventDraft, EventType, SmsEvent } from './event.ts'
 
 /** The fields of a form, and what had to be repaired or guessed to read them. */
-export type Form = { fields: Readonly<Record<string, string>>; notes: readonly string[] }
+export type Form = {
+  /** By name; of several with one name the first. */
+  fields: Readonly<Record<string, string>>
+  /** As in an event: `plus`, `charset:windows-1252`, ... */
+  notes: readonly string[]
+}
 
 /** A request as a gateway sees it. Everything in it but the time is the sender's. */
 export type GatewayRequest = {
@@ -66,6 +71,7 @@ export type CarriedField = Exclude<keyof EventDraft, 'type' | 'notes' | 'raw'>
 
 /** How an event is posted to an endpoint. */
 export type Format = {
+  /** What endpoints call it. */
   name: string
   /**
    * The kinds it can express, and which fields of each a reader of the format gets as the event has them: of such
@@ -76,5 +82,6 @@ export type Format = {
   policy: Policy
   /** What is wrong with an endpoint's secrets for this format, in words; null when they will do. */
   secretsFault(secrets: readonly string[]): string | null
+  /** The request of one try. Throws, or rejects, when it cannot express the event, which is a failed try. */
   compose(event: SmsEvent, context: ComposeContext): OutboundRequest | Promise<OutboundRequest>
 }

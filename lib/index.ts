@@ -4,10 +4,30 @@ import './node-version.ts'
 export { type Clock, systemClock } from './clock.ts'
 export { defineGateway, type GatewayDefinition, type GatewayOptions } from './define-gateway.ts'
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
-export type { Attempt, Delivery, Endpoint, Mail, MailOutcome, Outcome, Policy, Reason } from './delivery.ts'
+export type {
+  Attempt,
+  Delivery,
+  Endpoint,
+  Mail,
+  MailOutcome,
+  Outcome,
+  Policy,
+  PolicyChanges,
+  Reason,
+} from './delivery.ts'
 export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 export type { Draft, HomeCountry } from './draft.ts'
-export type { Engine, EngineContext, Pruned, Pruning } from './engine.ts'
+export type {
+  Accepted,
+  Counts,
+  Engine,
+  EngineContext,
+  Filter,
+  Found,
+  Page,
+  Pruned,
+  Pruning,
+} from './engine.ts'
 export { sqlite } from './engines/sqlite.ts'
 export {
   DeliveryError,
@@ -19,8 +39,9 @@ export {
   RegistrationError,
   VerificationError,
 } from './errors.ts'
-export type { Address, EventType, Media, SmsEvent } from './event.ts'
+export type { Address, EventType, Intent, Media, SmsEvent } from './event.ts'
 export type { FallbackOptions } from './fallback/fallback.ts'
+export type { Letter } from './fallback/letter.ts'
 export { createMailer, type Mailer, type MailerOptions } from './fallback/mailer.ts'
 export { type DeliverTo, policies } from './formats.ts'
 export type { Form, Format, Gateway, GatewayRequest } from './gateway.ts'
@@ -29,7 +50,13 @@ export { type HttpSmsOptions, httpSms } from './gateways/http-sms.ts'
 export { type SmsGateOptions, smsGate } from './gateways/sms-gate.ts'
 export { type SmsPortalOptions, smsPortal } from './gateways/sms-portal.ts'
 export { type UrlNetworksOptions, urlNetworks } from './gateways/url-networks.ts'
-export { createRouter, type Router, type RouterOptions } from './inbound/router.ts'
+export {
+  createRouter,
+  type Rejection,
+  type Router,
+  type RouterOptions,
+  type UnreadableRequest,
+} from './inbound/router.ts'
 export { consoleLogger, type Logger } from './logger.ts'
 export type { DispatchEndpoint, DispatchMessage } from './outbound/dispatch.ts'
 export type { Handler, HandlerContext } from './outbound/handler.ts'
@@ -54,6 +81,6 @@ export {
   type WantedSmsGateWebhooks,
 } from './registration/sms-gate-webhooks.ts'
 export type { RetentionOptions } from './retention.ts'
-export type { Signals } from './signals.ts'
+export type { On, Signals } from './signals.ts'
 export { type JwtOptions, type MacOptions, verifyFresh, verifyJwt, verifyMac } from './signature.ts'
 export { type Smshook, type SmshookOptions, smshook } from './smshook.ts'

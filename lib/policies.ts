@@ -50,4 +50,5 @@ const standardWebhooks: Policy = {
   fallbackAfterMs: null,
 }
 
+/** The schedules that have a name and belong to no gateway. */
 export const policies = { sms, standardWebhooks } as const

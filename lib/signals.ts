@@ -4,6 +4,7 @@ import type { Attempt, Delivery, Mail, MailOutcome, Reason } from './delivery.ts
 import type { SmsEvent } from './event.ts'
 import type { Logger } from './logger.ts'
 
+/** What `on` can watch: each name with what its listeners get. */
 export type Signals = {
   /** An event was committed; the sender is about to get its 200. */
   stored: { event: SmsEvent; endpoints: string[] }
@@ -15,6 +16,7 @@ export type Signals = {
   unrouted: { event: SmsEvent }
   /** One try has its outcome on record; `dueAt` is the next try (ms since the epoch), null when none follows. */
   attempt: { event: SmsEvent; delivery: Delivery; attempt: Attempt; dueAt: number | null }
+  /** The endpoint took it. */
   delivered: { event: SmsEvent; delivery: Delivery; attempt: Attempt }
   /** The tries are over and an email is owed. */
   mailing: { event: SmsEvent; delivery: Delivery; reason: Reason; to: readonly string[] }
@@ -33,6 +35,7 @@ export type Emit = <Name extends SignalName>(name: Name, payload: Signals[Name])
 
 type Listener<Name extends SignalName> = (payload: Signals[Name]) => void
 
+/** Adds a listener to a signal and returns what removes it. */
 export type On = <Name extends SignalName>(name: Name, listener: Listener<Name>) => () => void
 
 /** `on` adds a listener and returns what removes it. A listener that fails is logged and harms nobody. */

@@ -90,7 +90,9 @@ export type JwtOptions = {
   secrets: readonly string[]
   /** Milliseconds since the Unix epoch. */
   now: number
+  /** What `iss` must be. Default: anything, or none. */
   issuer?: string | undefined
+  /** What `aud` must name; one of them will do. Default: anything, or none. */
   audience?: string | readonly string[] | undefined
   /** Claims that must be there. */
   required?: readonly string[] | undefined

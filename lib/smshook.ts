@@ -17,6 +17,7 @@ import { createRetention, type RetentionOptions, retentionSchema } from './reten
 import { createSignals, type On } from './signals.ts'
 import { traceOf } from './trace.ts'
 
+/** What `smshook` takes; only `fallback` must be written. */
 export type SmshookOptions = Omit<DispatcherOptions, 'engine'> & {
   /** The only gateway, at the mount path itself. */
   gateway?: Gateway | undefined
@@ -57,9 +58,11 @@ const optionsSchema = z
     context.addIssue({ code: 'custom', message })
   })
 
+/** The whole of it: what receives, what delivers and mails, and what is done by hand. */
 export type Smshook = {
   /** For `app.use`. Until the engine is open it answers 503. */
   router: Router
+  /** For an app with `start: false`: `runDue` delivers and mails what is due, as from cron. */
   dispatcher: Pick<Dispatcher, 'runDue'>
   /** Resolves when the engine is open and messages are taken, or when `close` was called before that. */
   ready: Promise<void>
@@ -73,6 +76,7 @@ export type Smshook = {
   find(id: string): Promise<Found | null>
   /** Deliveries, the newest first. `cursor` is the previous page's. */
   list(filter?: Filter, page?: { limit?: number; cursor?: string }): Promise<Page>
+  /** How many events there are, and how many deliveries and emails in each state. */
   counts(): Promise<Counts>
   /** Starts ended deliveries anew, all tries before them again; resolves to how many that were. */
   replay(deliveryIds: string | string[]): Promise<number>
