@@ -29,7 +29,8 @@ export const createPace = (): Pace => {
   let most = mostWaiting
   return {
     answered(count, busyMs, waitedMs) {
-      if (waitedMs < soonMs) most = mostWaiting
+      // The store takes all that waits, so that few calls are no backlog, however long their flush takes.
+      if (waitedMs < soonMs || count < fewestTelling) most = mostWaiting
       if (count < fewestTelling) return
       calls = calls * memory + count
       ms = ms * memory + busyMs

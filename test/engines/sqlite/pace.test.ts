@@ -33,6 +33,14 @@ test('a flush that takes long for few says nothing of how many can share it', ()
   expect(roomOf(pace)).toBe(10_000)
 })
 
+test('few calls in a transaction are all that waited, so that a flush that takes long keeps nobody out', () => {
+  const pace = createPace()
+  for (let n = 0; n < 50; n += 1) pace.answered(40, 4_000, 8_000)
+  expect(roomOf(pace)).toBe(100)
+  pace.answered(1, 120, 120)
+  expect(roomOf(pace)).toBe(10_000)
+})
+
 test('however slow it seems, a hundred may wait', () => {
   const pace = createPace()
   for (let n = 0; n < 50; n += 1) pace.answered(40, 4_000, 8_000)
