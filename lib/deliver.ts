@@ -37,7 +37,9 @@ const optionsSchema = z
   .describe('{ mailer }, or nothing')
 
 export type Delivered = {
+  /** Whether the endpoint took it, the mail server took the email instead, or neither did. */
   state: 'delivered' | 'emailed' | 'failed'
+  /** The tries, the first one first; none for an email address. */
   attempts: Attempt[]
   /** What came of the email; null when none was owed, or there was nobody to write to. */
   mail: MailOutcome | null

@@ -1,8 +1,11 @@
 // The webhooks that httpSMS lists: how they are read, and compared with the one that is wanted.
 import { isRecord, textsOf } from './remote.ts'
 
+/** One webhook as the service has it. */
 export type HttpSmsWebhook = {
+  /** The service's. */
   id: string
+  /** Where it posts. */
   url: string
   /** HttpSmsEvents, and such as are newer than this library. */
   events: string[]

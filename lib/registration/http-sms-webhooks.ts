@@ -49,9 +49,26 @@ const optionsSchema = z.strictObject({
 
 const isE164 = (number: string): boolean => /^\+[1-9]\d{6,14}$/.test(number)
 
+/** What the one webhook of a URL should be. */
+export type WantedHttpSmsWebhook = {
+  /** The address of this app's gateway as the service sees it. */
+  url: string
+  /** What the service signs its posts with; the gateway's `secret`. */
+  signingKey: string | undefined
+  /** What is posted to it. */
+  events: HttpSmsEvent[]
+  /** Numbers of the account, in E.164. */
+  phoneNumbers: string[]
+}
+
+/** A webhook to add, or to write in the place of another. */
+export type NewHttpSmsWebhook = WantedHttpSmsWebhook & {
+  /** Replaces the webhook that has it. Default: adds one. */
+  id?: string | undefined
+}
+
 const wantedSchema = z.strictObject({
   url: webhookUrlSchema,
-  /** What the service signs its posts with; the gateway's `secret`. */
   signingKey: z
     .string()
     .transform((key) => key.trim())
@@ -66,19 +83,13 @@ const wantedSchema = z.strictObject({
     .array(z.string().refine(isE164, 'not a number in E.164; write one such as +61412345678'))
     .min(1)
     .describe("a list of the account's numbers, such as ['+61412345678']"),
-})
+}) satisfies z.ZodType<unknown, WantedHttpSmsWebhook>
 type Wanted = z.output<typeof wantedSchema>
 
-const newSchema = wantedSchema.extend({
-  /** Replaces the webhook that has it. Default: adds one. */
-  id: idSchema.optional(),
-})
-
-type Input<Schema extends z.ZodType> = Omit<z.input<Schema>, 'signingKey'> & {
-  signingKey: string | undefined
-}
-export type WantedHttpSmsWebhook = Input<typeof wantedSchema>
-export type NewHttpSmsWebhook = Input<typeof newSchema>
+const newSchema = wantedSchema.extend({ id: idSchema.optional() }) satisfies z.ZodType<
+  unknown,
+  NewHttpSmsWebhook
+>
 
 export type HttpSmsWebhooks = {
   list(): Promise<HttpSmsWebhook[]>

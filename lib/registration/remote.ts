@@ -28,7 +28,16 @@ export type Call<Answer> = {
 }
 
 /** What `ensure` did. */
-export type Ensured<Webhook> = { added: Webhook[]; changed: Webhook[]; removed: Webhook[]; kept: Webhook[] }
+export type Ensured<Webhook> = {
+  /** Were missing. */
+  added: Webhook[]
+  /** Were there, but not as wanted; as they are now. */
+  changed: Webhook[]
+  /** Were there twice, or no longer wanted; as they were. */
+  removed: Webhook[]
+  /** Were right. */
+  kept: Webhook[]
+}
 
 /** A secret, and of a URL, which may end in a token, also what a service may repeat of it. */
 const hiddenParts = (secret: string): string[] => {

@@ -2,8 +2,11 @@
 import { createHash } from 'node:crypto'
 import { isRecord } from './remote.ts'
 
+/** One webhook as the service has it. */
 export type SmsGateWebhook = {
+  /** Its own, or the one it was registered with. */
   id: string
+  /** Where it posts. */
   url: string
   /** A SmsGateEvent, or one that is newer than this library. */
   event: string

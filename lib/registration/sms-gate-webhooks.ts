@@ -64,15 +64,34 @@ const optionsSchema = z.strictObject({
 const eventSchema = z.enum(smsGateEvents).describe(`one of ${smsGateEvents.join(', ')}`)
 const deviceSchema = z.string().min(1).describe("a device's id")
 
-const newSchema = z.strictObject({
+/** One webhook: one event for one URL. */
+export type NewSmsGateWebhook = {
   /** Replaces the webhook that has it. Default: made of the other three, so that doing it twice makes one. */
+  id?: string | undefined
+  /** The address of this app's gateway as the service sees it; the cloud takes https only. */
+  url: string
+  /** What is posted to it. */
+  event: SmsGateEvent
+  /** The only device that it is for. Default: every device of the account. */
+  deviceId?: string | null | undefined
+}
+
+const newSchema = z.strictObject({
   id: idSchema.optional(),
   url: webhookUrlSchema,
   event: eventSchema,
-  /** Default: every device of the account. */
   deviceId: deviceSchema.nullish(),
-})
-export type NewSmsGateWebhook = z.input<typeof newSchema>
+}) satisfies z.ZodType<NewSmsGateWebhook>
+
+/** All that one URL should be posted. */
+export type WantedSmsGateWebhooks = {
+  /** The address of this app's gateway as the service sees it; the cloud takes https only. */
+  url: string
+  /** What is posted to it; each becomes a webhook. */
+  events: SmsGateEvent[]
+  /** The devices that they are for, one or several. Default: every device of the account. */
+  deviceId?: string | string[] | null | undefined
+}
 
 const wantedSchema = z.strictObject({
   url: webhookUrlSchema,
@@ -80,13 +99,11 @@ const wantedSchema = z.strictObject({
     .array(eventSchema)
     .min(1)
     .describe(`a list of ${smsGateEvents.join(', ')}`),
-  /** One or several. Default: every device of the account. */
   deviceId: z
     .union([deviceSchema, z.array(deviceSchema).min(1)])
     .describe("a device's id, or a list of them")
     .nullish(),
-})
-export type WantedSmsGateWebhooks = z.input<typeof wantedSchema>
+}) satisfies z.ZodType<WantedSmsGateWebhooks>
 
 export type SmsGateWebhooks = {
   list(): Promise<SmsGateWebhook[]>
