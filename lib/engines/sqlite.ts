@@ -19,6 +19,9 @@ const pollMs = 1000
 
 const inMemory = ':memory:'
 
+const unreadable =
+  'something that is due cannot be read and is passed over, as is all else of that kind from now on'
+
 const prepare = (location: string, before: Failure | null): Place => {
   if (location === inMemory) return { path: location, lockPath: null, wasSetUp: false, before }
   const path = realPath(location)
@@ -129,6 +132,20 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     return opened.group.call(name, input, now, chars)
   }
 
+  let isUnreadableTold = false
+  /** One that cannot be read does not keep the others back. It stays leased, or it would be claimed on and on. */
+  const readable = <Row, One>(rows: readonly Row[], read: (row: Row) => One): One[] =>
+    rows.flatMap((row) => {
+      try {
+        return [read(row)]
+      } catch (error) {
+        const { code, message: reason } = failureOf(error)
+        if (!isUnreadableTold) context?.logger.error({ database: location, code, reason }, unreadable)
+        isUnreadableTold = true
+        return []
+      }
+    })
+
   const cleaning = createCleaning(call, (...line) => context?.logger.warn(...line), location)
 
   const close = async () => {
@@ -168,11 +185,11 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
         rows.reduce((sum, row) => sum + size(row), 0),
       )
     },
-    claim: async (wish) => (await call('claim', wish)).map(claimOf),
+    claim: async (wish) => readable(await call('claim', wish), claimOf),
     settle: (lease, attempt, next) => call('settle', { lease, attempt, next }),
     renew: (leases, leaseMs) => call('renew', { leases, leaseMs }),
     release: (leases) => call('release', leases),
-    claimMails: async (wish) => (await call('claimMails', wish)).map(mailClaimOf),
+    claimMails: async (wish) => readable(await call('claimMails', wish), mailClaimOf),
     settleMail: (lease, outcome, next) => call('settleMail', { lease, outcome, next }),
 
     onDue(listener) {

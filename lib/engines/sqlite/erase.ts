@@ -26,8 +26,19 @@ const isOneOf = (address: Address | null, keys: Keys): boolean =>
 
 const mayHoldOne = (text: string, keys: Keys): boolean => keys.some((key) => mayHold(text, key))
 
+/** Null when it is not JSON any more. */
+const parsed = (text: string): SmsEvent | null => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 const concerns = (text: string, keys: Keys): boolean => {
-  const { from, to, raw } = JSON.parse(text) as SmsEvent
+  const event = parsed(text)
+  if (event === null) return mayHoldOne(text, keys)
+  const { from, to, raw } = event
   // Of an event that was not understood, what came is all that tells.
   return from || to ? isOneOf(from, keys) || isOneOf(to, keys) : mayHoldOne(JSON.stringify(raw), keys)
 }

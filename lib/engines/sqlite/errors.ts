@@ -5,13 +5,19 @@ import { EngineError, errorCodes } from '../../errors.ts'
 /** An error as it travels between threads. */
 export type Failure = { code: string | undefined; errcode: number | undefined; message: string }
 
+const messageOf = (name: unknown, message: unknown, error: unknown): string => {
+  // What cannot be parsed is quoted in it, be it the text of a message.
+  if (name === 'SyntaxError') return name
+  return typeof message === 'string' ? message : String(error)
+}
+
 export const failureOf = (error: unknown): Failure => {
-  const { code, errcode, message } = (error ?? {}) as Partial<Record<keyof Failure, unknown>>
+  const { name, code, errcode, message } = (error ?? {}) as Partial<Record<'name' | keyof Failure, unknown>>
   return {
     // A DOMException's is a number.
     code: typeof code === 'string' ? code : undefined,
     errcode: typeof errcode === 'number' ? errcode : undefined,
-    message: typeof message === 'string' ? message : String(error),
+    message: messageOf(name, message, error),
   }
 }
 

@@ -76,6 +76,18 @@ export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
     statement.run(JSON.stringify(change(JSON.parse(event))), seq)
   }
 
+  /** What cannot be read is passed over until all of it is old enough to go. */
+  const isPruned = (walk: Walk, row: Row): boolean => {
+    if (row.isOwed) return false
+    try {
+      walk.prune(row)
+      return true
+    } catch (error) {
+      if (error instanceof SyntaxError) return false
+      throw error
+    }
+  }
+
   const walksOf = ({ textBefore, mediaBefore, eventsBefore }: Pruning, { now }: Turn): Walk[] => {
     const removing = (rows: StatementSync): Walk => ({
       before: eventsBefore,
@@ -124,16 +136,13 @@ export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
       let { walk, at, seq } = positionOf(wish.cursor)
       let [pruned, looked, bytes] = [0, 0, 0]
       for (; walk < walks.length; walk += 1, { at, seq } = beginning) {
-        const { before, rows, prune } = walks[walk]!
+        const { before, rows } = walks[walk]!
         if (before === undefined) continue
         const left = wish.limit - looked
         for (const row of rows.all(at, seq, before, left) as Row[]) {
           looked += 1
           bytes += row.bytes
-          if (!row.isOwed) {
-            prune(row)
-            pruned += 1
-          }
+          if (isPruned(walks[walk]!, row)) pruned += 1
           if (looked === wish.limit || bytes > mostBytes)
             return { pruned, cursor: [walk, row.storedAt, row.seq].join(' ') }
         }

@@ -2,6 +2,7 @@
 // JSON stays text until here: a structured clone of deep objects costs more than parsing them.
 import type { Attempt, Delivery, Mail } from '../../delivery.ts'
 import type { Claim, Found, MailClaim, Page, Story } from '../../engine.ts'
+import { EngineError } from '../../errors.ts'
 import type { SmsEvent } from '../../event.ts'
 
 export type DeliveryRow = Omit<Delivery, 'id' | 'eventId' | 'endpoint' | 'mailId'> & {
@@ -29,28 +30,37 @@ export const attemptColumns = 'n, started_at AS startedAt, took_ms AS tookMs, ou
 export const mailColumns = `seq, recipients, message_id AS messageId, state, tries, interruptions,
   created_at AS createdAt, due_at AS dueAt, ended_at AS endedAt, outcome`
 
+/** Throws an EngineError, since the parser's own error quotes what it read. */
+const parsed = (text: string) => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new EngineError('engine-failed', 'A row of the database cannot be read: what it holds is not JSON.')
+  }
+}
+
 const told = (row: DeliveryRow): { event: SmsEvent; delivery: Delivery } => {
   const { seq, endpoint, mail, event: text, ...rest } = row
-  const event = JSON.parse(text) as SmsEvent
+  const event = parsed(text) as SmsEvent
   return {
     event,
     delivery: {
       ...rest,
       id: String(seq),
       eventId: event.id,
-      endpoint: JSON.parse(endpoint),
+      endpoint: parsed(endpoint),
       mailId: mail === null ? null : String(mail),
     },
   }
 }
 
-const attemptOf = (row: AttemptRow): Attempt => ({ ...row, outcome: JSON.parse(row.outcome) })
+const attemptOf = (row: AttemptRow): Attempt => ({ ...row, outcome: parsed(row.outcome) })
 
 const mailOf = ({ seq, recipients, outcome, ...rest }: MailRow): Mail => ({
   ...rest,
   id: String(seq),
-  to: JSON.parse(recipients),
-  outcome: outcome === null ? null : JSON.parse(outcome),
+  to: parsed(recipients),
+  outcome: outcome === null ? null : parsed(outcome),
 })
 
 export const claimOf = ({ token, delivery }: ClaimRow): Claim => ({
@@ -70,7 +80,7 @@ export const mailClaimOf = ({ token, mail, stories }: MailClaimRow): MailClaim =
 })
 
 export const foundOf = ({ event, deliveries }: FoundRow): Found => ({
-  event: JSON.parse(event),
+  event: parsed(event),
   deliveries: deliveries.map(({ mail, ...story }) => {
     const { delivery, attempts } = storyOf(story)
     return { delivery, attempts, mail: mail && mailOf(mail) }

@@ -98,7 +98,7 @@ export const migrations: readonly string[] = [
   // an event that is gone a keyed hash stays; the key is made when the first one goes.
   `ALTER TABLE events ADD COLUMN has_text INTEGER NOT NULL DEFAULT 1;
    ALTER TABLE events ADD COLUMN has_media INTEGER NOT NULL DEFAULT 0;
-   UPDATE events SET has_media = 1 WHERE json_array_length(event, '$.media') > 0;
+   UPDATE events SET has_media = 1 WHERE iif(json_valid(event), json_array_length(event, '$.media'), 0) > 0;
    CREATE INDEX events_age ON events (has_text, stored_at);
    CREATE INDEX events_media ON events (stored_at) WHERE has_media = 1;
    DELETE FROM mails WHERE state <> 'pending' AND NOT EXISTS (SELECT 1 FROM deliveries WHERE mail = mails.seq);
