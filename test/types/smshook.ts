@@ -2,7 +2,9 @@
 // Nothing here runs.
 import express from 'express'
 import {
+  type Accepted,
   type Attempt,
+  type Counts,
   createDispatcher,
   createMailer,
   createRouter,
@@ -11,12 +13,24 @@ import {
   type Endpoint,
   type Engine,
   type errorCodes,
+  type Filter,
+  type Found,
+  type Intent,
+  type Letter,
+  type Mailer,
+  type On,
   OptionsError,
+  type Page,
+  type PolicyChanges,
   type policies,
+  type Rejection,
+  type RouterOptions,
   type SmsEvent,
+  type Smshook,
   type SmshookOptions,
   smshook,
   sqlite,
+  type UnreadableRequest,
   urlNetworks,
 } from 'smshook'
 
@@ -137,6 +151,8 @@ export const operators = async () => {
   const answer = await sms.dispatch({ from: '+61412345678', to: '+61298765432', text: 'Roses?' }, to)
   isType<Equal<typeof answer, 'stored' | 'repeat'>>()
   await sms.dispatch(event, to)
+  await sms.dispatch(event, { ...to, policy: 'standardWebhooks', format: undefined, secret: [env.SECRET] })
+  await sms.dispatch(event, { ...to, policy: { tries: undefined, success: '2xx' } })
   // @ts-expect-error: a message has a text
   await sms.dispatch({ from: '+61412345678', to: '+61298765432' }, to)
   // @ts-expect-error: an endpoint has an id
@@ -176,4 +192,20 @@ export const parts = async () => {
   isType<Equal<(typeof errorCodes)['options-invalid'][0], 'developer'>>()
   const error: unknown = null
   if (error instanceof OptionsError) isType<Equal<typeof error.code, 'options-invalid' | 'body-consumed'>>()
+}
+
+/** What the public signatures name can be imported. */
+export const names = () => {
+  type Answer<Name extends 'find' | 'counts' | 'dispatch' | 'list'> = Awaited<ReturnType<Smshook[Name]>>
+  isType<Equal<Answer<'find'>, Found | null>>()
+  isType<Equal<Answer<'counts'>, Counts>>()
+  isType<Equal<Answer<'dispatch'>, Accepted>>()
+  isType<Equal<Answer<'list'>, Page>>()
+  isType<Equal<Parameters<Smshook['list']>[0], Filter | undefined>>()
+  isType<Equal<Smshook['on'], On>>()
+  isType<Equal<Parameters<Mailer['send']>[0], Letter>>()
+  isType<Equal<Parameters<NonNullable<RouterOptions['onRejected']>>[0], Rejection>>()
+  isType<Equal<Parameters<NonNullable<RouterOptions['quarantine']>>[0], UnreadableRequest>>()
+  isType<Equal<SmsEvent['intent'], Intent | null>>()
+  isType<Equal<Endpoint['policy'], PolicyChanges | null>>()
 }
