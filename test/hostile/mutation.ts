@@ -1,4 +1,5 @@
 // Requests that no gateway sends: those of the fixtures, damaged in every way, and noise.
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import type { Fixture } from '../support/fixture.ts'
 
@@ -121,6 +122,12 @@ const headers = fc.constantFrom<Record<string, string>>(
   { 'x-long': 'y'.repeat(8_000) },
 )
 
+const compressed = (attack: Attack): Attack => ({
+  ...attack,
+  headers: { ...attack.headers, 'content-encoding': 'gzip' },
+  body: gzipSync(attack.body),
+})
+
 /** A fixture's request, damaged. */
 export const attackOn = ({ request }: Fixture): fc.Arbitrary<Attack> => {
   const { method = 'POST', path = '', headers: own = {}, text, base64 } = request
@@ -140,12 +147,13 @@ export const attackOn = ({ request }: Fixture): fc.Arbitrary<Attack> => {
     { weight: 20, arbitrary: fc.constant(method) },
     { weight: 1, arbitrary: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'OPTIONS') },
   )
-  return fc.record({
+  const attacks = fc.record({
     method: methods,
     path: query.map((search) => (search === '' ? path : `${path.split('?')[0]}${search}`)),
     headers: headers.map((more) => ({ ...own, ...more })),
     body: changed,
   })
+  return fc.oneof({ weight: 9, arbitrary: attacks }, { weight: 1, arbitrary: attacks.map(compressed) })
 }
 
 const asJson = (body: Buffer, steps: readonly number[], change: Change): Buffer => {
