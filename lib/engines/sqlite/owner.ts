@@ -77,10 +77,13 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     unlock()
   }
 
-  const touch = (path: string, now: number) => {
-    if (monotonicNow() - touchedAt < touchMs) return
+  const sayAlive = (path: string, now: number) => {
     utimesSync(path, now / 1000, now / 1000)
     touchedAt = monotonicNow()
+  }
+
+  const touch = (path: string, now: number) => {
+    if (monotonicNow() - touchedAt >= touchMs) sayAlive(path, now)
   }
 
   /** Only ever compares what this process saw at two moments of its own: clocks of processes may differ. */
@@ -90,21 +93,35 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     return monotonicNow() - sign.seenAt >= leaseMs
   }
 
-  /** `setBackMs`: the clock was set back so far while nobody delivered. */
-  const takeOver = (seen: number, setBackMs = 0) => {
+  /** A sign of life that is yet to come was given before the clock was set back. The first owner finds none. */
+  const aheadMs = (seen: number, now: number): number => {
+    const ms = lockPath === null || seen === 0 ? 0 : statSync(lockPath).mtimeMs - now
+    return ms > leastSetBackMs ? ms : 0
+  }
+
+  const takeOver = (seen: number, now: number) => {
     db.exec('BEGIN IMMEDIATE')
+    let setBackMs = 0
     try {
       const isTaken = advance.run(hasLock() ? 1 : 0, seen).changes === 1
       if (isTaken) {
+        setBackMs = aheadMs(seen, now)
         voidDeliveries.run()
         voidMails.run()
         if (setBackMs > 0) setBack(setBackMs)
+        // Before others can read the epoch, or they would take over from one who seems to be silent.
+        if (lockPath !== null) sayAlive(lockPath, now)
       }
       db.exec('COMMIT')
       if (isTaken) epoch = seen + 1
       else giveUp()
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      try {
+        // Whoever takes over next has to know.
+        if (setBackMs > 0) sayAlive(lockPath!, now + setBackMs)
+      } finally {
+        if (db.isTransaction) db.exec('ROLLBACK')
+      }
       throw error
     }
   }
@@ -122,21 +139,17 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
 
   const contend = (leaseMs: number, now: number) => {
     if (lockPath === null) {
-      if (epoch === null) takeOver(row().epoch)
+      if (epoch === null) takeOver(row().epoch, now)
       return
     }
     lock ??= lockFile(lockPath)
     if (epoch !== null) return
-    // The epoch is read before the sign of life, and a new owner gives the sign before it writes the epoch: so
+    // The epoch is read before the sign of life, and a new owner gives the sign before others see its epoch: so
     // nobody takes over from one who has just done so.
     const { epoch: seen, locked } = row()
     const isFree = lock !== null && locked === 1
     if (isFree || isSilent(lockPath, leaseMs)) {
-      // A sign of life that is yet to come was given before the clock was set back. The first owner finds none.
-      const aheadMs = seen === 0 ? 0 : statSync(lockPath).mtimeMs - now
-      touchedAt = Number.NEGATIVE_INFINITY
-      touch(lockPath, now)
-      takeOver(seen, aheadMs > leastSetBackMs ? aheadMs : 0)
+      takeOver(seen, now)
     } else {
       // The lock of a stopped process came free, but one that superseded it is at work without it.
       unlock()
