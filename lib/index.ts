@@ -44,7 +44,15 @@ export type { FallbackOptions } from './fallback/fallback.ts'
 export type { Letter } from './fallback/letter.ts'
 export { createMailer, type Mailer, type MailerOptions } from './fallback/mailer.ts'
 export { type DeliverTo, policies } from './formats.ts'
-export type { Form, Format, Gateway, GatewayRequest } from './gateway.ts'
+export type {
+  CarriedField,
+  ComposeContext,
+  Form,
+  Format,
+  Gateway,
+  GatewayRequest,
+  OutboundRequest,
+} from './gateway.ts'
 export { type GatewayApiOptions, gatewayApi } from './gateways/gateway-api.ts'
 export { type HttpSmsOptions, httpSms } from './gateways/http-sms.ts'
 export { type SmsGateOptions, smsGate } from './gateways/sms-gate.ts'
