@@ -198,4 +198,9 @@ export type MailOutcome =
       message: string
     }
 
-export type MailNext = { to: 'sent' } | { to: 'retry'; dueAt: number } | { to: 'failed' }
+export type MailNext =
+  | { to: 'sent' }
+  | { to: 'retry'; dueAt: number }
+  /** Two mails take its place, each with half of its messages: one of them may be why it did not get through. */
+  | { to: 'apart' }
+  | { to: 'failed' }

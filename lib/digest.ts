@@ -1,5 +1,5 @@
 // When mails to the same recipients are too many for one hour: the rule by which engines gather those that wait
-// into digests, and the Message-ID that a digest has.
+// into digests, and the Message-IDs that digests and their halves have.
 import { createHash } from 'node:crypto'
 
 export type DigestRule = {
@@ -19,8 +19,15 @@ export const hourMs = 60 * 60_000
  * The Message-ID, with angle brackets, of the digest that takes the place of mails with these: the same for the
  * same mails in the same order.
  */
-export const digestMessageId = (messageIds: readonly string[]): string => {
-  const hash = createHash('sha256').update(JSON.stringify(['digest', ...messageIds]))
-  const domain = messageIds[0]!.slice(messageIds[0]!.lastIndexOf('@') + 1, -1)
+export const digestMessageId = (messageIds: readonly string[]): string =>
+  derivedId(messageIds[0]!, ['digest', ...messageIds])
+
+/** The Message-ID, with angle brackets, of the first or the second half of the mail with this one. */
+export const halfMessageId = (messageId: string, half: 'first' | 'second'): string =>
+  derivedId(messageId, [half, messageId])
+
+const derivedId = (messageId: string, parts: readonly string[]): string => {
+  const hash = createHash('sha256').update(JSON.stringify(parts))
+  const domain = messageId.slice(messageId.lastIndexOf('@') + 1, -1)
   return `<${hash.digest('hex').slice(0, 32)}@${domain}>`
 }

@@ -129,10 +129,15 @@ export type Engine = {
    *
    * With `digests`, mails to the same recipients (in the same order) beyond the rule's number are gathered: those
    * that were never claimed become one mail with `digestMessageId`, durably before it is handed out. What has been
-   * claimed once keeps its members for ever. Counted are the mails of the last hour and those still on their way.
+   * claimed once keeps its members until it is taken apart. Counted are the mails of the last hour and those still on
+   * their way.
    */
   claimMails(wish: { limit: number; leaseMs: number; digests?: DigestRule | null }): Promise<MailClaim[]>
-  /** `sent` makes the mail's deliveries `emailed`, `failed` makes them `failed` with `mail-failed`. */
+  /**
+   * `sent` makes the mail's deliveries `emailed`, `failed` makes them `failed` with `mail-failed`. `apart` removes the
+   * mail for two with `halfMessageId`, durably and at once: the first half of its deliveries and the others, due now,
+   * never tried, as old as it was, and never gathered. Where erasing left it one, one takes its place.
+   */
   settleMail(lease: Lease, outcome: MailOutcome, next: MailNext): Promise<'settled' | 'lost'>
 
   /** Calls `listener` whenever something may have become due; returns what stops it. */

@@ -11,7 +11,7 @@ import type { Letter } from './letter.ts'
 import type { MailError } from './mail-outcome.ts'
 import { masked } from './mailbox.ts'
 import { type Mailer, maxConnections } from './mailer.ts'
-import { nextMailStep } from './schedule.ts'
+import { interrupted, isDivisible, nextMailStep } from './schedule.ts'
 
 export type PostmanParts = {
   engine: Pick<Engine, 'claimMails' | 'settleMail' | 'renew' | 'release' | 'onDue'>
@@ -55,21 +55,12 @@ const claimDetails = ({ mail, stories }: MailClaim) => ({
 
 const mailAfter = (mail: Mail, outcome: MailOutcome, next: MailNext, now: number): Mail => ({
   ...mail,
-  state: next.to === 'retry' ? 'pending' : next.to,
+  state: next.to === 'sent' || next.to === 'failed' ? next.to : 'pending',
   tries: mail.tries + 1,
   dueAt: next.to === 'retry' ? next.dueAt : null,
   endedAt: next.to === 'retry' ? null : now,
   outcome,
 })
-
-/** Instead of another attempt that may end as all before it. */
-const interrupted: MailOutcome = {
-  type: 'error',
-  code: 'interrupted',
-  permanent: true,
-  operator: false,
-  message: `the process died ${mostInterruptions} times while it sent this email`,
-}
 
 export const createPostman = (parts: PostmanParts): Postman => {
   const { engine, mailer, compose, digests, clock, logger, emit } = parts
@@ -182,6 +173,13 @@ export const createPostman = (parts: PostmanParts): Postman => {
       emit('mailAttempt', { mail, outcome, dueAt: next.dueAt })
       return
     }
+    if (next.to === 'apart') {
+      logger.warn(
+        why,
+        'a mail with several messages could not be sent; two go out instead, with half of them each',
+      )
+      return
+    }
     logger.error(why, 'a mail could not be sent; its deliveries are listed as failed and can be replayed')
     if (outcome.code === 'interrupted')
       emit('alert', { code: 'mail-interrupted', message: `mail ${mail.id}: ${outcome.message}` })
@@ -191,10 +189,16 @@ export const createPostman = (parts: PostmanParts): Postman => {
 
   const deliver = async (claim: MailClaim) => {
     const outcome = await send(claim)
-    const next = nextMailStep(claim.mail, outcome, { now: clock.now(), random: Math.random() })
+    const step = nextMailStep(claim.mail, outcome, { now: clock.now(), random: Math.random() })
+    const isHalved = step.to === 'failed' && isDivisible(claim.stories.length, outcome)
+    const next: MailNext = isHalved ? { to: 'apart' } : step
     onSetUp(outcome)
     if ((await settle(claim, outcome, next)) === 'settled') tell(claim, outcome, next)
-    else logger.warn(claimDetails(claim), 'what came of a mail is not on record; it may go out again')
+    else
+      logger.warn(
+        claimDetails(claim),
+        'what came of a mail is not on record; unless it was erased, it may go out again',
+      )
   }
 
   const take = (claim: MailClaim, endsAt: number) => {

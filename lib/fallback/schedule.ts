@@ -1,5 +1,5 @@
-// When a mail that did not get through is sent again. Pure.
-import type { Mail, MailNext, MailOutcome } from '../delivery.ts'
+// When a mail that did not get through is sent again, and when its messages go on apart. Pure.
+import { type Mail, type MailNext, type MailOutcome, mostInterruptions } from '../delivery.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -24,7 +24,7 @@ export const nextMailStep = (
   mail: Pick<Mail, 'tries' | 'createdAt'>,
   outcome: MailOutcome,
   { now, random }: { now: number; random: number },
-): MailNext => {
+): Exclude<MailNext, { to: 'apart' }> => {
   if (outcome.type === 'sent') return { to: 'sent' }
   if (outcome.permanent) return { to: 'failed' }
   const attempts = mail.tries + 1
@@ -35,3 +35,19 @@ export const nextMailStep = (
   // The last attempt is at the very end, not up to two hours before it.
   return now >= endAt ? { to: 'failed' } : { to: 'retry', dueAt: Math.min(dueAt, endAt) }
 }
+
+/** Instead of another attempt that may end as all before it. */
+export const interrupted: Extract<MailOutcome, { type: 'error' }> = {
+  type: 'error',
+  code: 'interrupted',
+  permanent: true,
+  operator: false,
+  message: `the process died ${mostInterruptions} times while it sent this email`,
+}
+
+/** What is wrong may be in one of the messages that a mail carries; the others must not end with it. */
+const contentCodes: readonly string[] = ['message', 'size', 'letter', interrupted.code]
+
+/** Whether a mail with so many messages is taken apart where it would be given up for this outcome. */
+export const isDivisible = (messages: number, outcome: MailOutcome): boolean =>
+  messages > 1 && outcome.type === 'error' && contentCodes.includes(outcome.code)

@@ -57,6 +57,7 @@ conformance(
     'whoever takes over may claim at once the mails in work': alone,
     'whoever takes over counts the mails in work as interrupted': alone,
     'the hour survives a restart': alone,
+    'the halves survive a restart, and whoever takes over claims them': alone,
     'two engines on one store never claim the same delivery': alone,
   },
 )

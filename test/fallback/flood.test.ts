@@ -8,7 +8,7 @@ import { createDispatcher, type FallbackOptions, sqlite } from '../../lib/index.
 import { smsEvent } from '../support/events.ts'
 import { manualClock } from '../support/manual-clock.ts'
 import { recorder } from '../support/recorder.ts'
-import { type Received, startSmtp } from '../support/smtp.ts'
+import { type Received, type SmtpOptions, startSmtp } from '../support/smtp.ts'
 import { scale } from '../support/torture.ts'
 import { until } from '../support/until.ts'
 
@@ -28,8 +28,12 @@ const openFile = () => {
 }
 
 /** Every message is emailed, since nobody else wants it. */
-const mailOnly = async (engine: Engine, fallback: Partial<FallbackOptions> = {}, polls = false) => {
-  const smtp = await startSmtp()
+const mailOnly = async (
+  engine: Engine,
+  fallback: Partial<FallbackOptions> = {},
+  { polls = false, ...server }: SmtpOptions & { polls?: boolean } = {},
+) => {
+  const smtp = await startSmtp(server)
   const clock = manualClock()
   // Where nothing but `runDue` looks for what is due, hours pass at once.
   const after = polls ? clock.after : () => () => {}
@@ -48,7 +52,9 @@ const mailOnly = async (engine: Engine, fallback: Partial<FallbackOptions> = {},
     })
     const emailed: string[] = []
     dispatcher.on('emailed', ({ deliveryIds }) => emailed.push(...deliveryIds))
-    return { ...dispatcher, emailed }
+    const failed: string[] = []
+    dispatcher.on('failed', ({ deliveryId }) => failed.push(deliveryId))
+    return { ...dispatcher, emailed, failed }
   }
   closing.push(smtp.close, () => engine.close())
   return { smtp, clock, start }
@@ -150,7 +156,7 @@ test('a mail server that is down meanwhile: the number holds, and nothing is los
 })
 
 test('once started, a digest goes out by itself when its time has come', async () => {
-  const { smtp, clock, start } = await mailOnly(sqlite(':memory:'), { mailsPerHour: 1 }, true)
+  const { smtp, clock, start } = await mailOnly(sqlite(':memory:'), { mailsPerHour: 1 }, { polls: true })
   const dispatcher = start()
   dispatcher.start()
   await miss(dispatcher, 5)
@@ -160,6 +166,50 @@ test('once started, a digest goes out by itself when its time has come', async (
   await clock.advance(minute)
   await until(() => dispatcher.emailed.length === 5)
   expect(sizes(smtp.received)).toEqual([1, 4])
+})
+
+test('one text that the mail server refuses for good costs itself alone, not the digest around it', async () => {
+  const engine = sqlite(':memory:')
+  const { smtp, clock, start } = await mailOnly(engine, { mailsPerHour: 1 }, { refuses: 'phish' })
+  const dispatcher = start()
+  const texts = await miss(dispatcher, 58)
+  await dispatcher.accept([smsEvent({ text: 'phish' })])
+  texts.push(...(await miss(dispatcher, 42)))
+  await dispatcher.runDue()
+  await clock.advance(5 * minute)
+  await dispatcher.runDue()
+  expect((await engine.counts()).deliveries).toMatchObject({ emailed: 100, mailing: 0, failed: 1 })
+  expect((await engine.counts()).mails).toMatchObject({ pending: 0, failed: 1 })
+  expect(dispatcher.failed).toHaveLength(1)
+  const taken = smtp.received.filter(({ taken }) => taken)
+  expect(taken.flatMap(({ mail }) => marks(mail.text!)).sort()).toEqual(texts.flatMap(marks).sort())
+  // The halves that hold it are sent whole and plain; each of the others once.
+  expect(taken.length).toBeLessThanOrEqual(1 + 7)
+  expect(smtp.received.length).toBeLessThanOrEqual(1 + 2 * 8 + 7)
+})
+
+test('a recipient that does not exist is about no text: the digest fails as one mail', async () => {
+  const engine = sqlite(':memory:')
+  const { smtp, clock, start } = await mailOnly(engine, { mailsPerHour: 1 })
+  const dispatcher = start()
+  await miss(dispatcher, 9)
+  await dispatcher.runDue()
+  await smtp.behave('refuse')
+  await clock.advance(5 * minute)
+  await dispatcher.runDue()
+  expect((await engine.counts()).mails).toEqual({ pending: 0, sent: 1, failed: 1 })
+  expect(dispatcher.failed).toHaveLength(8)
+})
+
+test('a clock that was set back: the hour begins anew', async () => {
+  const { smtp, clock, start } = await mailOnly(sqlite(':memory:'), { mailsPerHour: 2 })
+  const dispatcher = start()
+  await miss(dispatcher, 2)
+  await dispatcher.runDue()
+  clock.jump(-180 * minute)
+  await miss(dispatcher, 2)
+  await dispatcher.runDue()
+  expect(sizes(smtp.received)).toEqual([1, 1, 1, 1])
 })
 
 test('false: an email for each, however many', async () => {

@@ -36,6 +36,24 @@ test('interrupted ten times: failed without another attempt, with one alert', as
   expect(JSON.stringify(lines)).not.toContain('secret')
 })
 
+test('interrupted ten times with several messages: they go on in halves, and nothing has failed', async () => {
+  const { engine, postman, smtp, named, logged, lines } = await postOffice()
+  const stories = ['one', 'two', 'three'].map((text) => story({ event: { text: `${text} secret` } }))
+  engine.owe({ interruptions: 10, stories })
+  expect(await postman().run()).toBe(3)
+  expect(smtp.received).toHaveLength(2)
+  expect(
+    named('emailed')
+      .map(({ payload }) => (payload.deliveryIds as string[]).length)
+      .sort(),
+  ).toEqual([1, 2])
+  expect([...named('failed'), ...named('alert'), ...logged('error')]).toEqual([])
+  expect(logged('warn')).toMatchObject([
+    { details: { code: 'interrupted' }, message: expect.stringContaining('two go out instead') },
+  ])
+  expect(JSON.stringify(lines)).not.toContain('secret')
+})
+
 test('a stop gives back what it cuts off', async () => {
   const { engine, postman, smtp, clock } = await postOffice({ behave: 'hold' })
   engine.owe()

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import type { MailOutcome } from '../../lib/delivery.ts'
-import { mailDelaysMs, mailGiveUpMs, nextMailStep } from '../../lib/fallback/schedule.ts'
+import {
+  interrupted,
+  isDivisible,
+  mailDelaysMs,
+  mailGiveUpMs,
+  nextMailStep,
+} from '../../lib/fallback/schedule.ts'
 
 const minute = 60_000
 const refused = (fields: object = {}): MailOutcome => ({
@@ -38,6 +44,15 @@ test('sent is sent, refused for good is failed, and the operator’s fault is ne
   })
   expect(nextMailStep(mail, refused({ permanent: true }), moment)).toEqual({ to: 'failed' })
   expect(attemptsOf(refused({ operator: true, code: 'login' }), () => 0).at(-1)).toBe(mailGiveUpMs)
+})
+
+test('what may be the fault of one message among several does not end the others', () => {
+  for (const outcome of [refused({ code: 'message' }), refused({ code: 'letter' }), interrupted]) {
+    expect(isDivisible(2, outcome)).toBe(true)
+    expect(isDivisible(1, outcome)).toBe(false)
+  }
+  for (const code of ['recipient', 'sender', 'login', 'connection'])
+    expect(isDivisible(100, refused({ code, permanent: true }))).toBe(false)
 })
 
 test('a mail that was owed while nothing ran is tried on the short steps before it is given up', () => {

@@ -90,6 +90,13 @@ export const mailEngine = (clock: ManualClock): MailEngine => {
       call('settleMail')
       const row = ours(lease)
       if (!row) return 'lost'
+      if (next.to === 'apart') {
+        rows.delete(lease.id)
+        const middle = Math.ceil(row.stories.length / 2)
+        for (const half of [row.stories.slice(0, middle), row.stories.slice(middle)])
+          engine.owe({ to: row.mail.to, stories: half })
+        return 'settled'
+      }
       const dueAt = next.to === 'retry' ? next.dueAt : null
       row.lease = null
       row.mail = {

@@ -55,6 +55,8 @@ export type SmtpOptions = {
   tls?: { key: string; cert: string }
   /** Messages with this in them are kept without an answer, as in `hold`. */
   holds?: string
+  /** Messages whose text has this in it are refused with 554. */
+  refuses?: string
   /** Refuses larger messages with 552: beforehand, as it announces, or, unannounced, once it has them. */
   size?: { mostBytes: number; announced: boolean }
 }
@@ -131,16 +133,18 @@ export const startSmtp = async (options: SmtpOptions = {}): Promise<Smtp> => {
           const { mailFrom, rcptTo } = session.envelope
           const isHeld = mode === 'hold' || (options.holds !== undefined && raw.includes(options.holds))
           if (isHeld) await new Promise<void>((resolve) => held.push(resolve))
+          const mail = await simpleParser(raw)
+          const isRefused = mode === 'reject' || (options.refuses && mail.text?.includes(options.refuses))
           keep({
             raw: raw.toString(),
             envelope: { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) },
-            mail: await simpleParser(raw),
-            taken: mode === 'accept' || mode === 'greylist',
+            mail,
+            taken: !isRefused && (mode === 'accept' || mode === 'greylist'),
           })
           const isLarge = options.size !== undefined && raw.length > options.size.mostBytes
           if (mode === 'drop') hangUp(made, session)
           else if (isLarge) done(reply(552, 'more than I take'))
-          else done(mode === 'reject' ? reply(554, '5.6.0 message refused') : null)
+          else done(isRefused ? reply(554, '5.6.0 message refused') : null)
         })
       },
     })

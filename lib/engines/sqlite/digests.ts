@@ -10,8 +10,8 @@ export type Digests = {
   next(recipients: string): Step
   /** A mail to them was claimed. */
   begun(recipients: string): void
-  /** Joins the oldest that wait; answers the row to be claimed in their place. */
-  gather(recipients: string): number
+  /** Joins the oldest that wait; answers the row to be claimed in their place, null when there are none. */
+  gather(recipients: string): number | null
 }
 
 type Standing = { sent: number; lastAt: number; waiting: number }
@@ -20,13 +20,14 @@ type Waiting = { seq: number; messageId: string; bytes: number }
 const waits = "state = 'pending' AND begun_at IS NULL"
 
 export const digestCalls = (db: DatabaseSync) => {
+  // A clock that was set back must not make anybody wait for the time that it has been.
   const sent = db.prepare(`
     SELECT count(*) AS n FROM (
       SELECT 1 FROM mails WHERE begun_at IS NOT NULL AND recipients = ?1 AND ended_at IS NULL
       UNION ALL
-      SELECT 1 FROM mails WHERE begun_at IS NOT NULL AND recipients = ?1 AND ended_at > ?2
-      LIMIT ?3)`)
-  // A clock that was set back must not make anybody wait for the time that it has been.
+      SELECT 1 FROM mails WHERE begun_at IS NOT NULL AND recipients = ?1
+        AND ended_at > ?2 AND ended_at <= ?3
+      LIMIT ?4)`)
   const last = db.prepare(`
     SELECT max(begun_at) AS at FROM mails WHERE begun_at IS NOT NULL AND recipients = ? AND begun_at <= ?`)
   const waiting = db.prepare(`
@@ -52,7 +53,7 @@ export const digestCalls = (db: DatabaseSync) => {
       const known = standings.get(recipients)
       if (known) return known
       const standing = {
-        sent: numberOf(sent.get(recipients, now - hourMs, mailsPerHour)),
+        sent: numberOf(sent.get(recipients, now - hourMs, now, mailsPerHour)),
         lastAt: (last.get(recipients, now) as { at: number | null }).at ?? Number.NEGATIVE_INFINITY,
         waiting: numberOf(waiting.get(recipients, mostMessages)),
       }
@@ -82,7 +83,7 @@ export const digestCalls = (db: DatabaseSync) => {
           members.push(one)
         }
         standings.delete(recipients)
-        if (members.length === 1) return members[0]!.seq
+        if (members.length <= 1) return members[0]?.seq ?? null
         const messageId = digestMessageId(members.map((one) => one.messageId))
         const seq = Number(insert.run(recipients, messageId, now).lastInsertRowid)
         for (const member of members) {

@@ -1,8 +1,8 @@
-// The SQL of mails: claim with the stories that a letter tells, and settle. Which ones are gathered is said in
-// digests.ts.
+// The SQL of mails: claim with the stories that a letter tells, settle, and take apart. Which ones are gathered
+// is said in digests.ts.
 import type { DatabaseSync } from 'node:sqlite'
 import { type MailNext, type MailOutcome, suspectFrom } from '../../delivery.ts'
-import type { DigestRule } from '../../digest.ts'
+import { type DigestRule, halfMessageId } from '../../digest.ts'
 import type { Lease } from '../../engine.ts'
 import type { Turn } from './deliveries.ts'
 import { digestCalls, type Step } from './digests.ts'
@@ -57,6 +57,31 @@ export const mailCalls = (db: DatabaseSync, owner: Owner) => {
   const failed = db.prepare(`
     UPDATE deliveries SET state = 'failed', reason = 'mail-failed', ended_at = ? WHERE mail = ?`)
 
+  const leased = db.prepare('SELECT message_id AS messageId FROM mails WHERE seq = ? AND lease = ?')
+  const membersOf = db.prepare('SELECT seq FROM deliveries WHERE mail = ? ORDER BY seq')
+  // It has begun, so that it is not gathered again.
+  const insertHalf = db.prepare(`
+    INSERT INTO mails (recipients, message_id, created_at, begun_at, due_at, ready_at)
+    SELECT recipients, ?1, created_at, begun_at, ?2, ?2 FROM mails WHERE seq = ?3`)
+  const move = db.prepare('UPDATE deliveries SET mail = ? WHERE seq = ?')
+  const remove = db.prepare('DELETE FROM mails WHERE seq = ?')
+
+  const takeApart = ({ id, token }: Lease, turn: Turn): 'settled' | 'lost' => {
+    const row = leased.get(id, token) as { messageId: string } | undefined
+    if (!row) return 'lost'
+    const seqs = (membersOf.all(id) as { seq: number }[]).map(({ seq }) => seq)
+    const middle = Math.ceil(seqs.length / 2)
+    const halves = { first: seqs.slice(0, middle), second: seqs.slice(middle) }
+    for (const half of ['first', 'second'] as const) {
+      if (halves[half].length === 0) continue
+      const mail = insertHalf.run(halfMessageId(row.messageId, half), turn.now, id).lastInsertRowid
+      for (const seq of halves[half]) move.run(mail, seq)
+    }
+    remove.run(id)
+    turn.isDue = true
+    return 'settled'
+  }
+
   const storiesOf = (seq: number) =>
     (members.all(seq) as DeliveryRow[]).map((delivery) => ({
       delivery,
@@ -86,7 +111,7 @@ export const mailCalls = (db: DatabaseSync, owner: Owner) => {
           if (step.to === 'send') claim(seq, recipients)
           else if (step.to === 'park') park.run(step.until, seq)
           else {
-            claim(digests!.gather(recipients), recipients)
+            claim(digests!.gather(recipients) ?? seq, recipients)
             // Others of these rows may be part of it.
             break
           }
@@ -104,6 +129,7 @@ export const mailCalls = (db: DatabaseSync, owner: Owner) => {
       { lease, outcome, next }: { lease: Lease; outcome: MailOutcome; next: MailNext },
       turn: Turn,
     ): 'settled' | 'lost' {
+      if (next.to === 'apart') return takeApart(lease, turn)
       const said = JSON.stringify(outcome)
       if (next.to === 'retry') {
         if (retry.run(said, next.dueAt, lease.id, lease.token).changes === 0) return 'lost'

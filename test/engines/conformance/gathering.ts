@@ -1,9 +1,10 @@
-// Promises about digests: which mails wait, which are joined, and that what was joined stays so.
+// Promises about digests: which mails wait, which are joined, that what was joined stays so, and how it is taken apart.
 import type { MailOutcome } from '../../../lib/delivery.ts'
-import { digestMessageId } from '../../../lib/digest.ts'
+import { digestMessageId, halfMessageId } from '../../../lib/digest.ts'
 import type { Engine, MailClaim } from '../../../lib/engine.ts'
+import type { SmsEvent } from '../../../lib/event.ts'
 import { smsEvent } from '../../support/events.ts'
-import type { Check } from '../conformance.ts'
+import type { Check, Subject } from '../conformance.ts'
 import { claim, endpoint, leaseMs } from './steps.ts'
 
 const sent: MailOutcome = { type: 'sent', response: '250 ok', rejected: [] }
@@ -22,8 +23,13 @@ const owner = ['owner@example.com']
 let count = 0
 
 /** Owes mails to somebody; answers their Message-IDs. */
-const owe = async (engine: Engine, n: number, to = owner, text = 'Hi'): Promise<string[]> => {
-  const events = Array.from({ length: n }, () => smsEvent({ text }))
+const owe = async (
+  engine: Engine,
+  n: number,
+  to = owner,
+  fields: Partial<SmsEvent> = {},
+): Promise<string[]> => {
+  const events = Array.from({ length: n }, () => smsEvent(fields))
   await engine.accept(events.map((event) => ({ event, endpoints: [endpoint()] })))
   const claims = await claim(engine, { limit: n, default: n })
   return Promise.all(
@@ -45,6 +51,23 @@ const send = async (engine: Engine, limit?: number, rule?: object): Promise<numb
   for (const { lease } of mails) expect(await engine.settleMail(lease, sent, { to: 'sent' })).toBe('settled')
   return mails.map(({ stories }) => stories.length)
 }
+
+const refused: MailOutcome = { ...busy, code: 'message', permanent: true, message: '554' }
+const single = { mailsPerHour: 1 }
+
+/** Claims a digest of so many, from the sender where there is one, after one mail of the hour. */
+const takeDigest = async ({ engine, advance }: Subject, n: number, from?: SmsEvent['from']) => {
+  await owe(engine, 1)
+  expect(await send(engine, 100, single)).toEqual([1])
+  await owe(engine, n, owner, from ? { from } : {})
+  await advance(waitMs)
+  const [digest, ...others] = await take(engine, 100, single)
+  expect(others).toEqual([])
+  expect(digest!.stories).toHaveLength(n)
+  return digest!
+}
+const apart = (engine: Engine, { lease }: MailClaim) => engine.settleMail(lease, refused, { to: 'apart' })
+const idsOf = ({ stories }: MailClaim) => stories.map(({ delivery }) => delivery.id)
 
 export const gathering = (check: Check): void => {
   check('mails beyond the number of an hour wait and become one', async ({ engine, advance }) => {
@@ -116,7 +139,7 @@ export const gathering = (check: Check): void => {
   check('a digest holds no more bytes than asked, but for a single message', async ({ engine, advance }) => {
     await owe(engine, 3)
     await send(engine)
-    await owe(engine, 1, owner, 'x'.repeat(5_000))
+    await owe(engine, 1, owner, { text: 'x'.repeat(5_000) })
     await owe(engine, 2)
     const rule = { mostBytes: 4_000 }
     const sizes = []
@@ -167,5 +190,104 @@ export const gathering = (check: Check): void => {
     expect(await send(second)).toEqual([])
     await advance(waitMs)
     expect(await send(second)).toEqual([3])
+  })
+
+  check('apart: two mails take its place at once, with half of its members each', async (subject) => {
+    const { engine, now, advance } = subject
+    const first = await takeDigest(subject, 5)
+    await advance(leaseMs)
+    const [digest] = await take(engine, 100, single)
+    expect(digest!.mail).toMatchObject({ id: first.mail.id, interruptions: 1 })
+    await owe(engine, 2)
+    expect(await apart(engine, digest!)).toBe('settled')
+    for (const next of [{ to: 'apart' }, { to: 'sent' }, { to: 'retry', dueAt: now() }] as const)
+      expect(await engine.settleMail(digest!.lease, refused, next)).toBe('lost')
+    expect(await engine.renew([digest!.lease], leaseMs)).toEqual(['lost'])
+    expect((await engine.counts()).deliveries).toMatchObject({ mailing: 7, failed: 0, emailed: 1 })
+    expect((await engine.counts()).mails).toEqual({ pending: 4, sent: 1, failed: 0 })
+
+    const halves = await take(engine, 100, single)
+    const { messageId, createdAt } = digest!.mail
+    const fresh = { to: owner, createdAt, dueAt: now(), tries: 0, interruptions: 0, outcome: null }
+    expect(halves.map(({ mail }) => mail)).toMatchObject([
+      { ...fresh, messageId: halfMessageId(messageId, 'first') },
+      { ...fresh, messageId: halfMessageId(messageId, 'second') },
+    ])
+    expect(halves.map(idsOf)).toEqual([idsOf(digest!).slice(0, 3), idsOf(digest!).slice(3)])
+    for (const { lease } of halves) await engine.settleMail(lease, sent, { to: 'sent' })
+    await advance(waitMs)
+    expect(await send(engine, 100, single)).toEqual([2])
+  })
+
+  check('apart again and again: one that is refused costs itself alone', async (subject) => {
+    const { engine } = subject
+    const digest = await takeDigest(subject, 9)
+    const bad = idsOf(digest)[5]!
+    let mails = 0
+    for (let due = [digest]; due.length > 0; due = await take(engine, 100, single)) {
+      for (const one of due) {
+        mails += 1
+        if (!idsOf(one).includes(bad)) await engine.settleMail(one.lease, sent, { to: 'sent' })
+        else if (one.stories.length > 1) await apart(engine, one)
+        else await engine.settleMail(one.lease, refused, { to: 'failed' })
+      }
+    }
+    expect(mails).toBe(7)
+    expect((await engine.counts()).deliveries).toMatchObject({ mailing: 0, emailed: 9, failed: 1 })
+    const { delivery, mail } = (await engine.find(bad))!.deliveries[0]!
+    expect(delivery).toMatchObject({ state: 'failed', reason: 'mail-failed' })
+    expect(mail).toMatchObject({ state: 'failed', tries: 1, outcome: refused })
+  })
+
+  check('the halves survive a restart, and whoever takes over claims them', async (subject) => {
+    const { engine, another, open } = subject
+    const digest = await takeDigest(subject, 3)
+    await apart(engine, digest)
+    await engine.close()
+    const second = another()
+    await open(second)
+    const halves = await take(second, 100, single)
+    expect(halves.map(idsOf)).toEqual([idsOf(digest).slice(0, 2), idsOf(digest).slice(2)])
+    expect(await second.settleMail(digest.lease, sent, { to: 'sent' })).toBe('lost')
+  })
+
+  const from = { raw: '+61411122233', kind: 'e164', e164: '+61411122233' } as const
+
+  check('halves are erased, pruned, replayed and cancelled like other mails', async (subject) => {
+    const { engine, now, advance } = subject
+    const digest = await takeDigest(subject, 4)
+    await apart(engine, digest)
+    expect(await engine.cancel(idsOf(digest))).toBe(0)
+    expect(await engine.replay(idsOf(digest))).toBe(0)
+    const [first, second] = await take(engine, 100, single)
+    await engine.settleMail(first!.lease, refused, { to: 'failed' })
+    expect(await engine.replay(idsOf(digest))).toBe(2)
+    expect((await engine.counts()).mails).toEqual({ pending: 1, sent: 1, failed: 0 })
+    expect(await engine.cancel(idsOf(digest))).toBe(2)
+    await advance(1)
+    const old = { textBefore: now(), eventsBefore: now(), limit: 100 }
+    expect((await engine.prune(old)).pruned).toBe(3)
+    expect(await engine.settleMail(second!.lease, sent, { to: 'sent' })).toBe('settled')
+    expect((await engine.prune(old)).pruned).toBe(2)
+    expect((await engine.counts()).mails).toEqual({ pending: 0, sent: 0, failed: 0 })
+  })
+
+  check('apart of what was erased is lost, and of what is left of it is one mail', async (subject) => {
+    const { engine, advance } = subject
+    const erased = await takeDigest(subject, 2, from)
+    expect(await engine.erase([from.raw])).toBe(2)
+    expect(await apart(engine, erased)).toBe('lost')
+    await owe(engine, 1)
+    await owe(engine, 1, owner, { from })
+    await advance(waitMs)
+    const [left] = await take(engine, 100, single)
+    expect(left!.stories).toHaveLength(2)
+    expect(await engine.erase([from.raw])).toBe(1)
+    expect(await apart(engine, left!)).toBe('settled')
+    const rest = await take(engine, 100, single)
+    expect(rest.map(idsOf)).toEqual([[idsOf(left!)[0]]])
+    await apart(engine, rest[0]!)
+    expect(await engine.erase([smsEvent().from!.raw])).toBeGreaterThan(0)
+    expect((await engine.counts()).mails).toEqual({ pending: 0, sent: 0, failed: 0 })
   })
 }

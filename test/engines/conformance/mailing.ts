@@ -98,7 +98,12 @@ export const mailing = (check: Check): void => {
     await advance(leaseMs)
     const fresh = (await claimMail(engine)).lease
     const before = await engine.find(event.id)
-    for (const to of [{ to: 'sent' }, { to: 'failed' }, { to: 'retry', dueAt: now() }] as const) {
+    for (const to of [
+      { to: 'sent' },
+      { to: 'failed' },
+      { to: 'apart' },
+      { to: 'retry', dueAt: now() },
+    ] as const) {
       expect(await engine.settleMail(stale, sent, to)).toBe('lost')
     }
     expect(await engine.find(event.id)).toEqual(before)
