@@ -54,6 +54,11 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
     UPDATE mails SET interruptions = interruptions + sending, sending = 0, lease = NULL, ready_at = due_at
     WHERE state = 'pending' AND lease IS NOT NULL`)
 
+  // A first try is due at once: it was planned by a process that only accepts, before the clock was set back.
+  const recall = db.prepare(`
+    UPDATE deliveries SET due_at = ?1, ready_at = ?1
+    WHERE state = 'pending' AND retry = 0 AND lease IS NULL AND ready_at > ?1`)
+
   const setBack = setBackOn(db)
 
   let epoch: number | null = null
@@ -106,6 +111,7 @@ export const createOwner = (db: DatabaseSync, lockPath: string | null): Owner =>
       const isTaken = advance.run(hasLock() ? 1 : 0, seen).changes === 1
       if (isTaken) {
         setBackMs = aheadMs(seen, now)
+        recall.run(now)
         voidDeliveries.run()
         voidMails.run()
         if (setBackMs > 0) setBack(setBackMs)

@@ -65,3 +65,16 @@ test('a lock that keeps one from taking over does not make it forget', () => {
   deliverOnce(now)
   expect(waits()).toEqual([[500, 500]])
 })
+
+test('what was accepted by a clock that was ahead is due, and a planned retry stays planned', () => {
+  deliverOnce(now)
+  owe('crm', 0, now + hourMs)
+  owe('erp', 1, now + hourMs)
+  owe('shop', 0, now - 500)
+  deliverOnce(now)
+  expect(waits()).toEqual([
+    [0, 0],
+    [hourMs, hourMs],
+    [-500, -500],
+  ])
+})
