@@ -5,9 +5,10 @@ import type { Acceptance, Engine, EngineContext } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
 import { createCleaning } from './sqlite/cleaning.ts'
 import type { AcceptanceRow } from './sqlite/deliveries.ts'
-import { engineErrorOf, type Failure, failureOf } from './sqlite/errors.ts'
+import { engineErrorOf, type Failure, failureOf, isDamage } from './sqlite/errors.ts'
 import { createFile, ownerPath, realPath, wasSetUp } from './sqlite/files.ts'
 import { createGroup, type Group } from './sqlite/group.ts'
+import { createKnownDamage } from './sqlite/known-damage.ts'
 import { type Line, openLine, workerFile } from './sqlite/line.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite/rows.ts'
 import { leastSetBackMs } from './sqlite/set-back.ts'
@@ -63,6 +64,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   let stopPolling = () => {}
   /** What ended the store that was open before. */
   let loss: Failure | null = null
+  const knownDamage = createKnownDamage()
   let trouble: Trouble | null = null
   let latest = Number.NEGATIVE_INFINITY
   /** How far the clock was set back without the store knowing. */
@@ -80,11 +82,14 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
 
   const start = async ({ logger }: EngineContext) => {
     try {
-      const line = await openLine(worker, prepare(location, loss), logger, (failure) => {
-        opened = null
-        loss = failure
-        trouble?.begin(engineErrorOf(failure, location))
-      })
+      const place = prepare(location, loss)
+      const open = () =>
+        openLine(worker, place, logger, (failure) => {
+          opened = null
+          loss = failure
+          trouble?.begin(engineErrorOf(failure, location))
+        })
+      const line = await (loss && isDamage(loss) ? knownDamage.unlessKnown(place.path, open) : open())
       opened = { line, group: createGroup(line, location, tell) }
       loss = null
     } catch (error) {
