@@ -9,7 +9,7 @@ import { type Failure, failureOf, isBusy, isDamage, isFull, isLoss, isPerhapsFul
 import { createFile } from './files.ts'
 import { createReserve, type Reserve, reserveBytes } from './reserve.ts'
 import { busyMs, migrations, openDatabase } from './schema.ts'
-import { type Call, type Name, type Place, type Reply, type Store, storeOn } from './store.ts'
+import { type Call, isAlone, type Name, type Place, type Reply, type Store, storeOn } from './store.ts'
 import { watchFiles } from './watch.ts'
 
 /** How long a statement waits for a process that has kept the file locked for `busyMs` already. */
@@ -33,6 +33,12 @@ const failureIn = ({ answers }: Reply): Failure | null => {
 
 const failed = (calls: readonly Call[], failure: Failure): Reply => ({
   answers: calls.map(({ id }) => ({ id, failure })),
+  isDue: false,
+})
+
+/** What tidies up has no claim to the reserve; what it would rewrite stays as it is. */
+const withoutSpace = (calls: readonly Call[], failure: Failure): Reply => ({
+  answers: calls.map(({ id, name }) => (name === 'rewrite' ? { id, value: false } : { id, failure })),
   isDue: false,
 })
 
@@ -143,7 +149,9 @@ export const keptStore = (
   const run = (batch: readonly Call[]): Reply => {
     const reply = runLooking(batch)
     const failure = failureIn(reply)
-    if (failure && needsSpace(failure, reserve) && reserve.give()) {
+    const isForSpace = failure !== null && needsSpace(failure, reserve)
+    if (isForSpace && batch.every(isAlone)) return withoutSpace(batch, failure)
+    if (isForSpace && reserve.give()) {
       spare(true)
       writeLog()
       return run(batch)

@@ -1,5 +1,6 @@
 // Disk space for the day when the disk is full: a file beside the database that is given back to the disk piece
 // by piece, so that tries and emails are still recorded. New messages are taken only while it is whole.
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, statfsSync, statSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { monotonicNow } from '../../clock.ts'
@@ -12,8 +13,8 @@ const pieceBytes = 2 ** 20
 /** How often it is tried to fill it up again. */
 const refillMs = 1000
 
-// Other than zeros, which some file systems keep no space for.
-const piece = Buffer.alloc(pieceBytes, 'smshook keeps this space for when the disk is full.\n')
+// Some file systems keep no space for zeros, and little for what can be compressed.
+const piece = randomBytes(pieceBytes)
 
 export type Reserve = {
   /**
@@ -28,6 +29,16 @@ export type Reserve = {
 }
 
 const isForSpace = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(failureOf(error).code ?? '')
+
+/** Whether the disk of a file has so much to spare; true where the file system does not tell. */
+export const hasSpace = (path: string, bytes: number): boolean => {
+  try {
+    const { blocks, bavail, bsize } = statfsSync(dirname(path))
+    return blocks === 0 || bavail * bsize >= bytes
+  } catch {
+    return true
+  }
+}
 
 export const createReserve = (path: string): Reserve => {
   let triedAt = Number.NEGATIVE_INFINITY
@@ -52,21 +63,11 @@ export const createReserve = (path: string): Reserve => {
     }
   }
 
-  const hasSpace = (bytes: number): boolean => {
-    try {
-      const { blocks, bavail, bsize } = statfsSync(dirname(path))
-      // Some file systems do not tell.
-      return blocks === 0 || bavail * bsize >= bytes
-    } catch {
-      return true
-    }
-  }
-
   /** True unless there is no space: whatever else is wrong with the reserve must not stop what is taken. */
   const fill = (from: number): boolean => {
     try {
       // With less to spare, the first message would take it away again.
-      if (!hasSpace(2 * reserveBytes - from)) return false
+      if (!hasSpace(path, 2 * reserveBytes - from)) return false
       for (let at = from; at < reserveBytes; at += pieceBytes) grow()
       return true
     } catch (error) {
@@ -79,7 +80,7 @@ export const createReserve = (path: string): Reserve => {
   return {
     isWhole() {
       const bytes = size()
-      if (bytes >= reserveBytes) return hasSpace(reserveBytes)
+      if (bytes >= reserveBytes) return hasSpace(path, reserveBytes)
       if (monotonicNow() - triedAt >= refillMs) {
         triedAt = monotonicNow()
         wasFilled = fill(bytes)

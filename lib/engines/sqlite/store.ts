@@ -57,7 +57,8 @@ const claims: ReadonlySet<Name> = new Set<Name>(['claim', 'claimMails'])
 const leasing: ReadonlySet<Name> = new Set<Name>(['claim', 'renew'])
 const isLeasing = ({ name }: Call): boolean => leasing.has(name)
 const alone: ReadonlySet<Name> = new Set<Name>(['checkpoint', 'emptyLog', 'rewrite'])
-const isAlone = ({ name }: Call): boolean => alone.has(name)
+/** What can be in no transaction. */
+export const isAlone = ({ name }: Call): boolean => alone.has(name)
 
 /**
  * Calls by the transactions that they are best run in. What only leases goes first and by itself, since free

@@ -1,7 +1,6 @@
 // The log, and what deleting leaves behind in the file. All these calls are in no transaction, as SQLite wants.
-import { statfsSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { hasSpace, reserveBytes } from './reserve.ts'
 
 /** How long emptying the log waits, and lets others wait, for a process that reads. */
 const logBusyMs = 50
@@ -18,10 +17,8 @@ export const traceCalls = (db: DatabaseSync) => {
   const isRewritable = (): boolean => {
     const { path, bytes } = file.get() as { path: string; bytes: number }
     if (path === '') return true
-    const { blocks, bavail, bsize } = statfsSync(dirname(path))
     // What is rewritten goes through the log. A disk that it would fill has better use for its space.
-    const hasSpace = blocks === 0 || bavail * bsize >= 2 * bytes + mostRewrittenBytes
-    return hasSpace && bytes <= mostRewrittenBytes
+    return bytes <= mostRewrittenBytes && hasSpace(path, 2 * bytes + 2 * reserveBytes)
   }
 
   return {

@@ -185,3 +185,19 @@ describe('the reserve', () => {
     expect([reserve.give(), reserve.isDiskFull()]).toEqual([false, false])
   })
 })
+
+describe('what runs alone on a full disk', () => {
+  test('takes nothing of the reserve, and the file is not rewritten', () => {
+    const reserve = pages(3)
+    db = openDatabase(path)
+    const failure = { code: 'ERR_SQLITE_ERROR', errcode: 13, message: 'database or disk is full' }
+    const full: Store = {
+      run: (calls) => ({ answers: calls.map(({ id }) => ({ id, failure })), isDue: false }),
+      close: () => db.close(),
+    }
+    store = keptStore(full, db, path, reserve, 0)
+    expect(run(call('rewrite', undefined))).toMatchObject([{ value: false }])
+    expect(run(call('checkpoint', undefined))).toMatchObject([{ failure }])
+    expect(reserve.left).toBe(3)
+  })
+})
