@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import type { Acceptance, Engine, EngineContext } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
+import { traceOf } from '../trace.ts'
 import { createCleaning } from './sqlite/cleaning.ts'
 import type { AcceptanceRow } from './sqlite/deliveries.ts'
 import { engineErrorOf, type Failure, failureOf, isDamage } from './sqlite/errors.ts'
@@ -75,7 +76,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       try {
         listener()
       } catch (error) {
-        context?.logger.error({ cause: failureOf(error).message }, 'a listener of the database threw')
+        context?.logger.error(traceOf(error), 'a listener of the database threw')
       }
     }
   }
@@ -144,8 +145,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       try {
         return [read(row)]
       } catch (error) {
-        const { code, message: reason } = failureOf(error)
-        if (!isUnreadableTold) context?.logger.error({ database: location, code, reason }, unreadable)
+        if (!isUnreadableTold) context?.logger.error({ database: location, ...traceOf(error) }, unreadable)
         isUnreadableTold = true
         return []
       }
@@ -168,7 +168,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       if (closing) throw new EngineError('engine-closed', `The database ${location} was closed.`)
       if (opened) return
       context = given
-      trouble ??= createTrouble(location, given)
+      trouble ??= createTrouble(location, given.logger)
       opening ??= start(given).finally(() => {
         opening = null
       })

@@ -31,7 +31,7 @@ const failureIn = ({ answers }: Reply): Failure | null => {
   return null
 }
 
-const failed = (calls: readonly Call[], failure: Failure): Reply => ({
+export const failed = (calls: readonly Call[], failure: Failure): Reply => ({
   answers: calls.map(({ id }) => ({ id, failure })),
   isDue: false,
 })
@@ -185,15 +185,22 @@ const examine = (path: string): void => {
  * Throws when the file cannot be written to yet. After a failed flush nobody knows what of the log is on disk, so
  * that all of it goes to the file and it begins anew.
  */
-const refresh = (db: DatabaseSync): void =>
-  db.exec('PRAGMA wal_checkpoint(RESTART); UPDATE owner SET locked = locked')
+const refresh = (db: DatabaseSync, path: string): void => {
+  const { busy } = db.prepare('PRAGMA wal_checkpoint(RESTART)').get() as { busy: number }
+  if (busy !== 0)
+    throw new EngineError(
+      'engine-busy',
+      `Another process reads ${path}, so that its log cannot begin anew after what failed; look for a stopped process or an open database shell.`,
+    )
+  db.exec('UPDATE owner SET locked = locked')
+}
 
 const openFile = (path: string, reserve: Reserve, hasFailed: boolean): DatabaseSync => {
   for (;;) {
     let db: DatabaseSync | null = null
     try {
       db = openDatabase(path)
-      if (hasFailed) refresh(db)
+      if (hasFailed) refresh(db, path)
       return db
     } catch (error) {
       db?.close()

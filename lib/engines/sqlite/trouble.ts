@@ -1,7 +1,8 @@
 // Why the database cannot be used although it was open: told to the log once a minute for each code, and to
 // whoever calls meanwhile.
-import type { EngineContext } from '../../engine.ts'
+import { monotonicNow } from '../../clock.ts'
 import type { EngineError } from '../../errors.ts'
+import type { Logger } from '../../logger.ts'
 
 const quietMs = 60_000
 
@@ -12,7 +13,12 @@ export type Trouble = {
   end(): void
 }
 
-export const createTrouble = (location: string, { clock, logger }: EngineContext): Trouble => {
+/** `elapsed` is milliseconds that never jump. */
+export const createTrouble = (
+  location: string,
+  logger: Logger,
+  elapsed: () => number = monotonicNow,
+): Trouble => {
   let current: EngineError | null = null
   let isTold = false
   const toldAt = new Map<string, number>()
@@ -25,8 +31,8 @@ export const createTrouble = (location: string, { clock, logger }: EngineContext
       current = error
       const { code, message: reason } = error
       const before = toldAt.get(code)
-      if (before !== undefined && clock.now() - before < quietMs) return
-      toldAt.set(code, clock.now())
+      if (before !== undefined && elapsed() - before < quietMs) return
+      toldAt.set(code, elapsed())
       isTold = true
       logger.error(
         { database: location, code, reason },

@@ -3,7 +3,7 @@
 // the store's half: what has come while one transaction was written shares the next one.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { type Failure, failureOf } from './errors.ts'
-import { openStore } from './keeper.ts'
+import { failed, openStore } from './keeper.ts'
 import { type Call, type Place, type Reply, transactionsOf } from './store.ts'
 
 /** What the thread says: first whether it opened, then the answers to the calls. */
@@ -31,7 +31,7 @@ try {
     }
     let loss: Failure | undefined
     for (const transaction of transactionsOf(calls)) {
-      const reply = store.run(transaction)
+      const reply = loss ? failed(transaction, loss) : store.run(transaction)
       say({ reply })
       loss ??= reply.loss
     }
