@@ -19,6 +19,7 @@ const together = 12
 
 type Waiting = {
   chars: number
+  /** When it went to the store, infinite until then: a host that is busy itself says nothing of the disk. */
   since: number
   resolve: (value: never) => void
   reject: (error: EngineError) => void
@@ -30,6 +31,9 @@ export type Group = {
   /** Resolves when all that was called is answered. */
   drained(): Promise<void>
 }
+
+/** All that has come by now is read before: an immediate alone may run in the turn that is under way. */
+const afterTurn = (act: () => void) => setImmediate(() => setImmediate(act))
 
 /** `elapsed` is milliseconds that never jump. */
 export const createGroup = (
@@ -46,8 +50,6 @@ export const createGroup = (
   let charsWaiting = 0
   let lastId = 0
   let onDrained = () => {}
-  /** When the store was last seen to begin on something. */
-  let busySince = 0
 
   const refuse = () =>
     new EngineError(
@@ -59,6 +61,8 @@ export const createGroup = (
     if (next.length === 0) return
     const calls = next
     next = []
+    const since = elapsed()
+    for (const { id } of calls) waiting.get(id)!.since = since
     line.send(calls)
   }
 
@@ -68,7 +72,11 @@ export const createGroup = (
     return 0
   }
 
-  line.onReply(({ answers, isDue }) => {
+  const mayWait = (chars: number, waitedMs: number): boolean =>
+    chars === 0 ||
+    (pace.mayWait(waiting.size, waitedMs) && (waiting.size === 0 || charsWaiting + chars <= mostCharsWaiting))
+
+  line.onReply(({ answers, isDue, tookMs }) => {
     const now = elapsed()
     let since = Number.POSITIVE_INFINITY
     for (const answer of answers) {
@@ -80,8 +88,7 @@ export const createGroup = (
       if ('value' in answer) resolve(answer.value as never)
       else reject(engineErrorOf(answer.failure, location))
     }
-    if (since < now) pace.answered(answers.length, now - busySince, now - since)
-    busySince = now
+    if (tookMs !== undefined && since < now) pace.answered(answers.length, tookMs, now - since)
     if (waiting.size === 0) onDrained()
     if (isDue) onDue()
   })
@@ -89,18 +96,18 @@ export const createGroup = (
   return {
     call: (name, input, now, chars = 0) =>
       new Promise((resolve, reject) => {
-        const isFull =
-          !pace.mayWait(waiting.size, oldestMs()) ||
-          (waiting.size > 0 && charsWaiting + chars > mostCharsWaiting)
-        if (chars > 0 && isFull) return reject(refuse())
-        lastId += 1
-        charsWaiting += chars
-        const since = elapsed()
-        if (waiting.size === 0) busySince = since
-        waiting.set(lastId, { chars, since, resolve, reject })
-        next.push({ id: lastId, name, now, input })
-        if (next.length === 1) setImmediate(send)
-        else if (next.length === together) send()
+        const take = () => {
+          lastId += 1
+          charsWaiting += chars
+          waiting.set(lastId, { chars, since: Number.POSITIVE_INFINITY, resolve, reject })
+          next.push({ id: lastId, name, now, input })
+          if (next.length === 1) setImmediate(send)
+          else if (next.length === together) send()
+        }
+        if (mayWait(chars, oldestMs())) return take()
+        if (!mayWait(chars, 0)) return reject(refuse())
+        // The store seems silent, but the answers that came while the host was busy are yet to be read.
+        afterTurn(() => (mayWait(chars, oldestMs()) ? take() : reject(refuse())))
       }),
     drained: () =>
       new Promise((resolve) => {

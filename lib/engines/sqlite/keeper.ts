@@ -9,7 +9,7 @@ import { type Failure, failureOf, isBusy, isDamage, isFull, isLoss, isPerhapsFul
 import { createFile } from './files.ts'
 import { createReserve, type Reserve, reserveBytes } from './reserve.ts'
 import { busyMs, migrations, openDatabase } from './schema.ts'
-import { type Call, isAlone, type Name, type Place, type Reply, type Store, storeOn } from './store.ts'
+import { type Call, isAlone, type Name, type Place, type Reply, type Store, storeOn, timed } from './store.ts'
 import { watchFiles } from './watch.ts'
 
 /** How long a statement waits for a process that has kept the file locked for `busyMs` already. */
@@ -211,7 +211,7 @@ const openFile = (path: string, reserve: Reserve, hasFailed: boolean): DatabaseS
 
 /** Throws an EngineError or SQLite's own error. */
 export const openStore = ({ path, lockPath, wasSetUp, before }: Place): Store => {
-  if (lockPath === null) return storeOn(openDatabase(path), null)
+  if (lockPath === null) return timed(storeOn(openDatabase(path), null))
   const reserve = createReserve(`${path}.reserve`)
   let db: DatabaseSync | null = null
   try {
@@ -220,7 +220,7 @@ export const openStore = ({ path, lockPath, wasSetUp, before }: Place): Store =>
     // From now on it is known to have held data.
     createFile(lockPath)
     reserve.isWhole()
-    return keptStore(storeOn(db, lockPath), db, path, reserve)
+    return timed(keptStore(storeOn(db, lockPath), db, path, reserve))
   } catch (error) {
     db?.close()
     const failure = failureOf(error)

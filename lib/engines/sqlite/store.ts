@@ -1,6 +1,7 @@
 // The store as one thread sees it: a database, and batches of calls that share a transaction. Runs in the
 // worker thread, or on the main thread where there is none.
 import type { DatabaseSync } from 'node:sqlite'
+import { monotonicNow } from '../../clock.ts'
 import { deliveryCalls, type Turn } from './deliveries.ts'
 import { eraseCalls } from './erase.ts'
 import { type Failure, failureOf, isGrave } from './errors.ts'
@@ -43,7 +44,13 @@ export type Output<N extends Name> = ReturnType<Calls[N]>
 export type Call = { id: number; name: Name; now: number; input: unknown }
 export type Answer = { id: number; value: unknown } | { id: number; failure: Failure }
 /** One answer for each call of a transaction, and whether something has become due. After a loss the store has to be opened anew. */
-export type Reply = { answers: Answer[]; isDue: boolean; loss?: Failure }
+export type Reply = {
+  answers: Answer[]
+  isDue: boolean
+  loss?: Failure
+  /** How long the store worked on it; missing where it did not. */
+  tookMs?: number
+}
 
 export type Store = {
   /** Runs the calls in one transaction. */
@@ -76,6 +83,16 @@ export const transactionsOf = (calls: readonly Call[]): Call[][] => {
     calls.filter(isAlone),
   ].filter(({ length }) => length > 0)
 }
+
+/** Measured beside the work: the main thread may hear of it late. */
+export const timed = (store: Store): Store => ({
+  ...store,
+  run(calls) {
+    const began = monotonicNow()
+    const reply = store.run(calls)
+    return { ...reply, tookMs: monotonicNow() - began }
+  },
+})
 
 export const storeOn = (db: DatabaseSync, lockPath: string | null): Store => {
   const owner = createOwner(db, lockPath)

@@ -2,14 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createGroup } from '../../../lib/engines/sqlite/group.ts'
-import type { Line } from '../../../lib/engines/sqlite/line.ts'
 import { openDatabase } from '../../../lib/engines/sqlite/schema.ts'
-import { type Call, type Reply, storeOn, transactionsOf } from '../../../lib/engines/sqlite/store.ts'
+import { type Call, storeOn, transactionsOf } from '../../../lib/engines/sqlite/store.ts'
 import { sqlite, sqliteOn } from '../../../lib/engines/sqlite.ts'
 import { smsEvent } from '../../support/events.ts'
 import { manualClock } from '../../support/manual-clock.ts'
 import { recorder } from '../../support/recorder.ts'
+import { slowGroup, turn } from '../../support/slow-group.ts'
 import { claim, endpoint, owe } from '../conformance/steps.ts'
 
 const acceptance = (event = smsEvent()) => ({
@@ -20,29 +19,6 @@ const acceptance = (event = smsEvent()) => ({
   endpoints: [{ id: 'crm', json: JSON.stringify(endpoint()) }],
   join: false,
 })
-
-/** A group over a line that answers when it is told to. */
-const slowGroup = () => {
-  const batches: { calls: readonly Call[]; answer: (reply?: Partial<Reply>) => void }[] = []
-  let woken = 0
-  let tell = (_reply: Reply) => {}
-  const line: Line = {
-    send: (calls) => {
-      const answers = calls.map(({ id, now }) => ({ id, value: now }))
-      batches.push({ calls, answer: (with_) => tell({ answers, isDue: false, ...with_ }) })
-    },
-    onReply: (listener) => {
-      tell = listener
-    },
-    close: async () => {},
-  }
-  const group = createGroup(line, 'here', () => {
-    woken += 1
-  })
-  const call = (n: number, chars = 1) => group.call('accept', [], n, chars)
-  return { group, batches, call, woken: () => woken }
-}
-const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('grouping', () => {
   const sent = (batches: { calls: readonly Call[] }[]) =>
