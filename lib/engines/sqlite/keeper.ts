@@ -36,9 +36,11 @@ export const failed = (calls: readonly Call[], failure: Failure): Reply => ({
   isDue: false,
 })
 
-/** What tidies up has no claim to the reserve; what it would rewrite stays as it is. */
+/** What tidies up has no claim to the reserve. Only that the log could not be emptied has to be told: it holds what was erased. */
 const withoutSpace = (calls: readonly Call[], failure: Failure): Reply => ({
-  answers: calls.map(({ id, name }) => (name === 'rewrite' ? { id, value: false } : { id, failure })),
+  answers: calls.map(({ id, name }) =>
+    name === 'emptyLog' ? { id, failure } : { id, value: name === 'rewrite' ? false : undefined },
+  ),
   isDue: false,
 })
 

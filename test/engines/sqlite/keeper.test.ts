@@ -197,7 +197,8 @@ describe('what runs alone on a full disk', () => {
     }
     store = keptStore(full, db, path, reserve, 0)
     expect(run(call('rewrite', undefined))).toMatchObject([{ value: false }])
-    expect(run(call('checkpoint', undefined))).toMatchObject([{ failure }])
+    expect(run(call('checkpoint', undefined))).toMatchObject([{ value: undefined }])
+    expect(run(call('emptyLog', undefined))).toMatchObject([{ failure }])
     expect(reserve.left).toBe(3)
   })
 })
