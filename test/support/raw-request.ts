@@ -34,7 +34,8 @@ export const rawRequest = async (port: number): Promise<RawRequest> => {
     answer += data
   })
   socket.on('error', () => {})
-  const closed = once(socket, 'close')
+  // Not `once` of events, which would reject at the 'error' of a server that closes on us.
+  const closed = new Promise((resolve) => socket.once('close', resolve))
   afterwards(() => socket.destroy())
   await once(socket, 'connect')
   return {
