@@ -11,6 +11,7 @@ const parts = {
   webhooks: ['test/outbound/webhook', 'test/outbound/guard'],
   mail: ['test/fallback/smtp-faults', 'test/fallback/flood', 'test/fallback/letter-hostile'],
   clock: ['test/clock'],
+  retention: ['test/smshook-retention', 'test/engines/sqlite/erase', 'test/engines/sqlite/plans'],
   hostile: ['test/hostile'],
   floods: ['test/floods'],
 }
