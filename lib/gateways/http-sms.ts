@@ -16,7 +16,7 @@ import { jsonText } from '../json-text.ts'
 import { checkOptions } from '../options.ts'
 import { addressText } from '../phone.ts'
 import { policies } from '../policies.ts'
-import { type Secret, secretSchema } from '../secrets.ts'
+import { type Secret, secretSchema, writtenTexts } from '../secrets.ts'
 import { signJwt, verifyJwt } from '../signature.ts'
 
 const cloudIssuer = 'api.httpsms.com'
@@ -49,13 +49,10 @@ const optionsSchema = z
   })
   .describe('{ secret }')
 
-/** Throws an OptionsError when the option is written but blank: whoever wrote it relies on it. */
-const textsOf = (options: HttpSmsOptions, name: 'audience' | 'password'): string[] | undefined => {
-  if (!(name in options)) return undefined
-  const texts = [options[name]].flat().flatMap((text) => (text?.trim() ? text.replace(/[\r\n]+$/, '') : []))
-  if (texts.length > 0) return texts
-  const advice = 'is empty or undefined; is its environment variable set? Leave it out if there is none'
-  throw new OptionsError('options-invalid', `\`${name}\` ${advice}`)
+/** Throws an OptionsError. Spaces are part of a password, other than of a secret. */
+const passwordsOf = (options: HttpSmsOptions): string[] => {
+  writtenTexts(options, 'password')
+  return [options.password].flat().flatMap((text) => (text?.trim() ? text.replace(/[\r\n]+$/, '') : []))
 }
 
 /** Every kind that it posts, ours, and the path of its server where it came in. */
@@ -164,8 +161,8 @@ const draftOf = (body: unknown, passwords: readonly string[]): Draft => {
 export const httpSms = (options: HttpSmsOptions = {}): Gateway => {
   const checked = checkOptions(optionsSchema, options)
   const { audience: _, password: _1, issuer = cloudIssuer, leewayMs = defaultLeewayMs, ...rest } = checked
-  const audience = textsOf(options, 'audience')
-  const passwords = textsOf(options, 'password') ?? []
+  const audience = 'audience' in options ? writtenTexts(options, 'audience') : undefined
+  const passwords = passwordsOf(options)
   if (audience && !('secret' in options))
     throw new OptionsError('options-invalid', '`audience` is in signed tokens only; write the `secret` too')
   return defineGateway({

@@ -1,22 +1,17 @@
 // Which endpoints an event is owed to: by its kind, by our number and by the keyword it begins with. Pure.
+import { addressKey } from '../address-key.ts'
 import { type EventType, ourSide, type SmsEvent } from '../event.ts'
 
 export type Wish = {
   /** Kinds of event; `all` for every kind. */
   events: 'all' | readonly EventType[]
-  /**
-   * Our numbers; null for any. Compared by their digits, so `+61 2 9876 5432` finds `61298765432`; names and
-   * mail addresses by their letters, whatever the case.
-   */
+  /** Our numbers; null for any. Compared as `addressKey` does, so `+61 2 9876 5432` finds `61298765432`. */
   numbers: readonly string[] | null
   /** Words that the text begins with, whatever their case; null for any text or none. */
   keywords: readonly string[] | null
 }
 
 export const defaultWish: Wish = { events: ['message.received'], numbers: null, keywords: null }
-
-const comparable = (number: string): string =>
-  /[\p{L}@]/u.test(number) ? number.trim().toLowerCase() : number.replace(/\D/g, '').replace(/^00/, '')
 
 const wordsOf = (text: string): string[] => text.normalize('NFKC').toLowerCase().split(/\s+/).filter(Boolean)
 
@@ -54,8 +49,8 @@ const isForNumber = ({ numbers }: Wish, event: SmsEvent): boolean => {
   if (numbers === null) return true
   const ours = event[ourSide(event.type)]
   if (ours === null) return false
-  const own = comparable(ours.e164 ?? ours.raw)
-  return numbers.some((number) => comparable(number) === own)
+  const own = addressKey(ours.e164 ?? ours.raw)
+  return own !== '' && numbers.some((number) => addressKey(number) === own)
 }
 
 /** Those who want the event. Of those who want it for its keyword, only the ones with the longest. */

@@ -33,6 +33,8 @@ describe('numbers of ours', () => {
     ['SHOP', '+61298765432', false],
     ['sms@example.com', 'sms@example.com', true],
     ['sms1@example.com', 'fax1@example.com', false],
+    // Nothing to compare is not the same as nothing.
+    ['---', '☎', false],
   ])('wishes for %p find a message to %p: %p', (number, ours, expected) => {
     expect(isWanted(wish({ numbers: [number] }), receivedAt(ours))).toBe(expected)
   })
