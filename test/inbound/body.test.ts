@@ -159,3 +159,23 @@ describe('decodeJson', () => {
     )
   })
 })
+
+describe('JSON that nests', () => {
+  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+  test.each([
+    ['as deep as any message', nested(32)],
+    ['brackets in a text', `{"a":"${'['.repeat(100)}"}`],
+    ['brackets behind an escaped quote', `{"a":"\\"${'{'.repeat(100)}"}`],
+    ['many lists one after the other', `[${'[],'.repeat(100)}[]]`],
+  ])('%s is read', (_what, text) => {
+    expect(decodeJson(Buffer.from(text))).toEqual(JSON.parse(text))
+  })
+
+  test.each([
+    ['deeper', nested(33)],
+    ['without end', '{"a":'.repeat(100_000)],
+    ['behind a text that ends in a backslash', `["\\\\",${nested(33)}]`],
+  ])('%s is refused before it takes memory', (_what, text) => {
+    expect(() => decodeJson(Buffer.from(text))).toThrow('nests deeper than any message does')
+  })
+})
