@@ -41,6 +41,10 @@ export const errorCodes = {
     'operator',
     'The database file is damaged, or was there and is gone; the message says how to restore it.',
   ],
+  'engine-unreachable': [
+    'operator',
+    'The database server cannot be reached, or went away; it is tried again until it is back.',
+  ],
   'engine-failed': ['operator', 'The store failed; the cause says how.'],
   'registration-login': ['operator', 'The service refused the login or the key that registers webhooks.'],
   'registration-invalid': ['developer', 'The service refused the webhook; the message holds its own words.'],

@@ -1,0 +1,190 @@
+// The connections: a pool of our own or the host's, and transactions that end in time. The only file that loads pg.
+import type { Clock } from '../../clock.ts'
+import { OptionsError } from '../../errors.ts'
+import { isAway, isDeadlock } from './errors.ts'
+
+/** What a statement answers. */
+// biome-ignore lint/suspicious/noExplicitAny: rows are what the statement selects
+export type Answer = { rows: any[]; rowCount?: number | null }
+
+/** A connection of the `pg` package, or what looks like one. */
+export type PostgresClient = { query(text: string, values?: unknown[]): Promise<Answer> }
+
+type Event = 'error' | 'end' | 'notification'
+type Connection = PostgresClient & {
+  on(event: Event, listener: (one: { payload?: string }) => void): unknown
+  removeListener(event: Event, listener: (one: never) => void): unknown
+}
+type PooledConnection = Connection & { release(error?: Error | boolean): void }
+type OwnConnection = Connection & { connect(): Promise<unknown>; end(): Promise<void> }
+
+/** A pool of the `pg` package. */
+export type PostgresPool = {
+  connect(): Promise<PostgresClient & { release(error?: Error | boolean): void }>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  readonly options: object
+}
+
+export type Tx = PostgresClient
+
+export type Pool = {
+  /** The server and the database, without a password. */
+  readonly location: string
+  /** Runs `work` between BEGIN and COMMIT; again where it met a deadlock. `begin` runs together with the BEGIN. */
+  transact<T>(work: (tx: Tx) => Promise<T>, begin?: string): Promise<T>
+  /** One statement by itself. */
+  query(text: string, values?: unknown[]): Promise<Answer>
+  /** A connection of its own that hears of `channel`; `onEnd` is called once when it is lost. Answers what ends it. */
+  listen(channel: string, onNotice: () => void, onEnd: () => void): Promise<() => Promise<void>>
+  close(): Promise<void>
+}
+
+/** How long a transaction may take in all: a server that says nothing any more is not waited for. */
+const transactionMs = 15_000
+/** How long a free connection is waited for. */
+const connectMs = 5_000
+/** How long a stopped process may keep what it has locked. */
+const idleSeconds = 10
+const mostConnections = 8
+const mostTries = 5
+
+export const missing = (name: string, error: unknown): OptionsError =>
+  new OptionsError(
+    'options-invalid',
+    `postgres() needs the packages pg and pg-boss, and ${name} cannot be loaded. Run: npm install pg pg-boss@~12.35`,
+    { cause: error },
+  )
+
+const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
+
+/** Loads an optional package. Throws an OptionsError that says what to install. */
+export const loaded = async <Module>(name: string, load: () => Promise<Module>): Promise<Module> => {
+  try {
+    return await load()
+  } catch (error) {
+    throw isMissing(error) ? missing(name, error) : error
+  }
+}
+
+const locationOf = (url: string | undefined): string => {
+  if (url === undefined || !URL.canParse(url)) return 'the PostgreSQL database'
+  const { host, pathname } = new URL(url)
+  return `PostgreSQL at ${host}${pathname}`
+}
+
+const ownPool = async (url: string): Promise<PostgresPool> => {
+  const { Pool } = await loaded('pg', () => import('pg'))
+  return new Pool({
+    connectionString: url,
+    max: mostConnections,
+    connectionTimeoutMillis: connectMs,
+    keepAlive: true,
+    application_name: 'smshook',
+  })
+}
+
+/** Exactly one of `url` and `pool`; a pool stays open when ours is closed. Throws an OptionsError. */
+export const openPool = async (
+  { url, pool: given }: { url?: string | undefined; pool?: PostgresPool | undefined },
+  clock: Clock,
+  onError: (error: Error) => void,
+): Promise<Pool> => {
+  const pool = given ?? (await ownPool(url!))
+  // What nobody listens to would end the process.
+  pool.on('error', onError)
+
+  const connect = () =>
+    new Promise<PooledConnection>((resolve, reject) => {
+      let isLate = false
+      const cancel = clock.after(connectMs, () => {
+        isLate = true
+        reject(new Error('no connection became free in time'))
+      })
+      pool.connect().then(
+        (client) => {
+          cancel()
+          if (isLate) client.release()
+          else resolve(client as PooledConnection)
+        },
+        (error) => {
+          cancel()
+          reject(error)
+        },
+      )
+    })
+
+  /** A connection that failed is not given back to the pool: nobody knows what it is in the middle of. */
+  const withConnection = async <T>(work: (client: PooledConnection) => Promise<T>): Promise<T> => {
+    const client = await connect()
+    let isOver = false
+    const end = (error?: Error) => {
+      if (isOver) return
+      isOver = true
+      cancel()
+      client.removeListener('error', onError)
+      client.release(error)
+    }
+    client.on('error', onError as () => void)
+    const cancel = clock.after(transactionMs, () => end(new Error('the server did not answer in time')))
+    try {
+      const value = await work(client)
+      end()
+      return value
+    } catch (error) {
+      if (!isAway(error)) await client.query('ROLLBACK').then(() => end(), end)
+      end(error as Error)
+      throw error
+    }
+  }
+
+  const once = <T>(work: (tx: Tx) => Promise<T>, begin: string): Promise<T> =>
+    withConnection(async (client) => {
+      await client.query(
+        `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
+      )
+      const value = await work(client)
+      await client.query('COMMIT')
+      return value
+    })
+
+  const transact = async <T>(work: (tx: Tx) => Promise<T>, begin = ''): Promise<T> => {
+    for (let left = mostTries; ; left -= 1) {
+      try {
+        return await once(work, begin)
+      } catch (error) {
+        if (left === 0 || !isDeadlock(error)) throw error
+      }
+    }
+  }
+
+  return {
+    location: locationOf(url),
+    transact,
+    query: (text, values) => withConnection((client) => client.query(text, values)),
+    async listen(channel, onNotice, onEnd) {
+      const { Client } = await loaded('pg', () => import('pg'))
+      const client = new Client(pool.options) as unknown as OwnConnection
+      let isOpen = true
+      const over = () => {
+        if (!isOpen) return
+        isOpen = false
+        client.end().catch(() => {})
+        onEnd()
+      }
+      client.on('error', over)
+      client.on('end', over)
+      client.on('notification', onNotice)
+      await client.connect()
+      await client.query(`LISTEN ${channel}`)
+      return async () => {
+        isOpen = false
+        await client.end().catch(() => {})
+      }
+    },
+    async close() {
+      if (given) (pool as unknown as Connection).removeListener('error', onError)
+      else await pool.end()
+    },
+  }
+}
