@@ -42,9 +42,12 @@ const mayImport = (from: string, to: string): boolean => {
   if (isNoun(to)) return true
   if (room === 'gateways')
     return /^(define-)?gateway\.ts$/.test(to) || (from === 'gateways/index.ts' && dirname(to) === room)
+  // What engines share lives beside their contract: engine.ts and engine/.
+  if (room === 'engine') return to === 'engine.ts' || dirname(to) === room
   // An engine may have a room of its own, named after it: sqlite.ts and sqlite/.
-  if (room === 'engines') return to === 'engine.ts' || dirname(to) === from.replace('.ts', '')
-  if (dirname(room) === 'engines') return to === 'engine.ts' || dirname(to) === room
+  const ownRoom = room === 'engines' ? from.replace('.ts', '') : room
+  if (room === 'engines' || dirname(room) === 'engines')
+    return to === 'engine.ts' || ['engine', ownRoom].includes(dirname(to))
   if (room === 'inbound') return to === 'gateway.ts' || dirname(to) === room
   if (room === 'registration') return dirname(to) === room
   return contracts.includes(to) || dirname(to) === room
@@ -62,6 +65,8 @@ const addresses: Record<string, string[]> = {
   'jose/jwt/sign': ['signature.ts'],
   'jose/jwt/verify': ['signature.ts'],
   'ipaddr.js': ['outbound/guard.ts'],
+  pg: ['engines/postgres/pool.ts'],
+  'pg-boss': ['engines/postgres/queue.ts'],
 }
 
 describe('architecture', () => {

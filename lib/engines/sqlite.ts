@@ -1,6 +1,9 @@
 // The SQLite engine, the default: one file, any number of processes that accept, one at a time that delivers.
 // This is its face on the main thread; the SQL lives in the worker's files beside it.
 import { resolve } from 'node:path'
+import { createListeners } from '../engine/listeners.ts'
+import { claimOf, foundOf, mailClaimOf, pageOf } from '../engine/rows.ts'
+import { createTrouble, type Trouble } from '../engine/trouble.ts'
 import type { Acceptance, Engine, EngineContext } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
 import { traceOf } from '../trace.ts'
@@ -11,10 +14,8 @@ import { createFile, ownerPath, realPath, wasSetUp } from './sqlite/files.ts'
 import { createGroup, type Group } from './sqlite/group.ts'
 import { createKnownDamage } from './sqlite/known-damage.ts'
 import { type Line, openLine, workerFile } from './sqlite/line.ts'
-import { claimOf, foundOf, mailClaimOf, pageOf } from './sqlite/rows.ts'
 import { leastSetBackMs } from './sqlite/set-back.ts'
 import type { Input, Name, Output, Place } from './sqlite/store.ts'
-import { createTrouble, type Trouble } from './sqlite/trouble.ts'
 
 /** How often the clock may have made something due, and how soon a store that was lost is opened again. */
 const pollMs = 1000
@@ -56,8 +57,8 @@ const checked = (path: string): string => {
 /** `sqlite` with the worker's file as a parameter; null: on the main thread. */
 export const sqliteOn = (worker: URL | null, path: string): Engine => {
   const location = checked(path)
-  const listeners = new Set<() => void>()
   let context: EngineContext | null = null
+  const { onDue, tell } = createListeners(() => context?.logger)
   let opening: Promise<void> | null = null
   let closing: Promise<void> | null = null
   let opened: { line: Line; group: Group } | null = null
@@ -70,16 +71,6 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
   let latest = Number.NEGATIVE_INFINITY
   /** How far the clock was set back without the store knowing. */
   let setBackMs = 0
-
-  const tell = () => {
-    for (const listener of listeners) {
-      try {
-        listener()
-      } catch (error) {
-        context?.logger.error(traceOf(error), 'a listener of the database threw')
-      }
-    }
-  }
 
   const start = async ({ logger }: EngineContext) => {
     try {
@@ -197,10 +188,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     claimMails: async (wish) => readable(await call('claimMails', wish), mailClaimOf),
     settleMail: (lease, outcome, next) => call('settleMail', { lease, outcome, next }),
 
-    onDue(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    onDue,
 
     find: async (id) => {
       const found = await call('find', id)

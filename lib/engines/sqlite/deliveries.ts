@@ -2,10 +2,11 @@
 // the transaction of its batch; see store.ts.
 import type { DatabaseSync } from 'node:sqlite'
 import type { Attempt, NewMail, Next } from '../../delivery.ts'
+import type { ClaimRow, DeliveryRow } from '../../engine/rows.ts'
 import type { Accepted, Lease, Room } from '../../engine.ts'
+import { deliveryColumns } from './columns.ts'
 import type { Owner } from './owner.ts'
 import type { Repeats } from './repeats.ts'
-import { type ClaimRow, type DeliveryRow, deliveryColumns } from './rows.ts'
 
 /** When a call runs, and what it found out for the listeners. */
 export type Turn = { now: number; isDue: boolean }

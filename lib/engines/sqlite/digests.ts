@@ -1,9 +1,7 @@
 // The SQL of digests: how many mails somebody has got lately, and joining those that wait into one.
 import type { DatabaseSync } from 'node:sqlite'
 import { type DigestRule, digestMessageId, hourMs } from '../../digest.ts'
-
-/** What becomes of a due mail that was never claimed: it goes out, waits, or is gathered into a digest. */
-export type Step = { to: 'send' } | { to: 'park'; until: number } | { to: 'gather' }
+import { membersOf, type Standing, type Step, stepOf } from '../../engine/digesting.ts'
 
 export type Digests = {
   /** What becomes of the next mail to these recipients. */
@@ -14,7 +12,6 @@ export type Digests = {
   gather(recipients: string): number | null
 }
 
-type Standing = { sent: number; lastAt: number; waiting: number }
 type Waiting = { seq: number; messageId: string; bytes: number }
 
 const waits = "state = 'pending' AND begun_at IS NULL"
@@ -46,7 +43,7 @@ export const digestCalls = (db: DatabaseSync) => {
 
   /** For the time of one claim. */
   return (rule: DigestRule, now: number): Digests => {
-    const { mailsPerHour, waitMs, mostMessages, mostBytes } = rule
+    const { mailsPerHour, mostMessages } = rule
     const standings = new Map<string, Standing>()
 
     const standingOf = (recipients: string): Standing => {
@@ -62,12 +59,7 @@ export const digestCalls = (db: DatabaseSync) => {
     }
 
     return {
-      next(recipients) {
-        const { sent, lastAt, waiting } = standingOf(recipients)
-        if (sent < mailsPerHour) return { to: 'send' }
-        const until = lastAt + waitMs
-        return waiting >= mostMessages || until <= now ? { to: 'gather' } : { to: 'park', until }
-      },
+      next: (recipients) => stepOf(standingOf(recipients), rule, now),
       begun(recipients) {
         const standing = standings.get(recipients)
         if (!standing) return
@@ -75,13 +67,7 @@ export const digestCalls = (db: DatabaseSync) => {
         standing.lastAt = now
       },
       gather(recipients) {
-        const members: Waiting[] = []
-        let bytes = 0
-        for (const one of oldest.all(recipients, mostMessages) as Waiting[]) {
-          bytes += one.bytes
-          if (members.length > 0 && bytes > mostBytes) break
-          members.push(one)
-        }
+        const members = membersOf(oldest.all(recipients, mostMessages) as Waiting[], rule)
         standings.delete(recipients)
         if (members.length <= 1) return members[0]?.seq ?? null
         const messageId = digestMessageId(members.map((one) => one.messageId))

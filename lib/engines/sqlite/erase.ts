@@ -1,14 +1,12 @@
 // The SQL that erases an address, a slice of the store at a time: no index knows the addresses of events, which
 // would cost every event that is accepted.
 import type { DatabaseSync } from 'node:sqlite'
-import { addressKey, mayHold } from '../../address-key.ts'
-import type { Address, SmsEvent } from '../../event.ts'
+import { concerns, type Keys, legible, mayHoldOne } from '../../engine/concerns.ts'
 import { type Removed, removalFrom } from './removal.ts'
 import type { Repeats } from './repeats.ts'
 
 /** Where a slice begins: first all events are looked through, then all that is in quarantine. */
 type Place = { table: 'events' | 'quarantine'; after: number }
-type Keys = readonly string[]
 export type Erasing = { keys: Keys; place: Place }
 export type Erased = { erased: number; next: Place | null }
 
@@ -20,36 +18,6 @@ const mostSize = 2 ** 20
 
 type EventRow = Removed & { event: string }
 type QuarantineRow = { seq: number; reason: string; body: Uint8Array }
-
-const isOneOf = (address: Address | null, keys: Keys): boolean =>
-  address !== null && [address.raw, address.e164 ?? ''].some((one) => keys.includes(addressKey(one)))
-
-const mayHoldOne = (text: string, keys: Keys): boolean => keys.some((key) => mayHold(text, key))
-
-/** Null when it is not JSON any more. */
-const parsed = (text: string): SmsEvent | null => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-const concerns = (text: string, keys: Keys): boolean => {
-  const event = parsed(text)
-  if (event === null) return mayHoldOne(text, keys)
-  const { from, to, raw } = event
-  // Of an event that was not understood, what came is all that tells.
-  return from || to ? isOneOf(from, keys) || isOneOf(to, keys) : mayHoldOne(JSON.stringify(raw), keys)
-}
-
-/** What a form or JSON may have made of the characters is undone as far as that goes. */
-const legible = (body: Uint8Array): string => {
-  const text = Buffer.from(body).toString('utf8')
-  return text
-    .replace(/(?:%[\da-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString('utf8'))
-    .replace(/\\u([\da-f]{4})/gi, (_, unit: string) => String.fromCharCode(Number.parseInt(unit, 16)))
-}
 
 export const eraseCalls = (db: DatabaseSync, repeats: Repeats) => {
   const events = db.prepare(`

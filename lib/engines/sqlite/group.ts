@@ -2,10 +2,10 @@
 // come by the time it is free into one transaction. A flush to disk then costs many calls little instead of each
 // call all of it.
 import { monotonicNow } from '../../clock.ts'
+import { createPace } from '../../engine/pace.ts'
 import { EngineError } from '../../errors.ts'
 import { engineErrorOf } from './errors.ts'
 import type { Line } from './line.ts'
-import { createPace } from './pace.ts'
 import type { Call, Input, Name, Output } from './store.ts'
 
 /** What may wait to be stored, so that a slow disk cannot fill the host's memory. How many may is said in pace.ts. */

@@ -3,19 +3,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type MailNext, type MailOutcome, suspectFrom } from '../../delivery.ts'
 import { type DigestRule, halfMessageId } from '../../digest.ts'
+import type { Step } from '../../engine/digesting.ts'
+import type { AttemptRow, DeliveryRow, MailClaimRow, MailRow } from '../../engine/rows.ts'
 import type { Lease } from '../../engine.ts'
+import { attemptColumns, deliveryColumns, mailColumns } from './columns.ts'
 import type { Turn } from './deliveries.ts'
-import { digestCalls, type Step } from './digests.ts'
+import { digestCalls } from './digests.ts'
 import type { Owner } from './owner.ts'
-import {
-  type AttemptRow,
-  attemptColumns,
-  type DeliveryRow,
-  deliveryColumns,
-  type MailClaimRow,
-  type MailRow,
-  mailColumns,
-} from './rows.ts'
 
 // How many due mails one claim looks at, so that what waits to be accepted waits a few milliseconds.
 const mostLooked = 1000
@@ -85,7 +79,7 @@ export const mailCalls = (db: DatabaseSync, owner: Owner) => {
   const storiesOf = (seq: number) =>
     (members.all(seq) as DeliveryRow[]).map((delivery) => ({
       delivery,
-      attempts: attempts.all(delivery.seq, delivery.round) as AttemptRow[],
+      attempts: attempts.all(delivery.id, delivery.round) as AttemptRow[],
     }))
 
   return {

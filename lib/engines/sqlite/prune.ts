@@ -1,6 +1,7 @@
 // The SQL that prunes what is old, a slice at a time: each walk goes through an index in the order of age and
 // stops when its slice is full, to go on from there.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { withoutMedia, withoutText } from '../../engine/pruned.ts'
 import { type Pruned, type Pruning, repeatMs } from '../../engine.ts'
 import type { SmsEvent } from '../../event.ts'
 import type { Turn } from './deliveries.ts'
@@ -21,28 +22,6 @@ const positionOf = (cursor: string | undefined): Position => {
   const [walk = 0, at = beginning.at, seq = 0] = cursor?.split(' ').map(Number) ?? []
   return { walk, at, seq }
 }
-
-const noted = (event: SmsEvent, note: string): string[] => [
-  ...event.notes.filter((one) => one !== note),
-  note,
-]
-
-/** Who wrote, to whom, when and of what kind stays. */
-const withoutText = (event: SmsEvent): SmsEvent => ({
-  ...event,
-  text: null,
-  raw: null,
-  media: event.media.map((media) => ({ ...media, name: null })),
-  notes: noted(event, 'pruned:text'),
-})
-
-/** What came holds the files once more. */
-const withoutMedia = (event: SmsEvent): SmsEvent => ({
-  ...event,
-  raw: null,
-  media: event.media.map((media) => ({ ...media, data: null, url: null })),
-  notes: noted(event, 'pruned:media'),
-})
 
 export const pruneCalls = (db: DatabaseSync, repeats: Repeats) => {
   const columns = `seq, gateway, identity, stored_at AS storedAt, octet_length(event) AS bytes, EXISTS (

@@ -1,10 +1,7 @@
 // The SQL of requests that could not be parsed: kept for whoever looks into it, within bounds.
-import { createHash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
+import { hashOf, mostBytes, mostRows } from '../../engine/quarantined.ts'
 import type { QuarantinedRequest } from '../../engine.ts'
-
-const mostRows = 1000
-const mostBytes = 16 * 2 ** 20
 
 export const quarantineCalls = (db: DatabaseSync) => {
   const insert = db.prepare(`
@@ -20,9 +17,7 @@ export const quarantineCalls = (db: DatabaseSync) => {
   return {
     quarantine({ request, reason }: { request: QuarantinedRequest; reason: string }): void {
       const { gateway, method, contentType, receivedAt, body } = request
-      // JSON delimits the name, so that no other gateway and body hash to the same bytes.
-      const hash = createHash('sha256').update(JSON.stringify(gateway)).update(body).digest()
-      const kept = insert.run(hash, gateway, method, contentType, receivedAt, reason, body)
+      const kept = insert.run(hashOf(request), gateway, method, contentType, receivedAt, reason, body)
       if (kept.changes === 1) bound.run()
     },
   }

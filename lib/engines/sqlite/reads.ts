@@ -1,16 +1,9 @@
 // The SQL of what is only read: find, list, counts.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { noDeliveries, noMails } from '../../engine/none.ts'
+import type { AttemptRow, DeliveryRow, FoundRow, MailRow, PageRow } from '../../engine/rows.ts'
 import type { Counts, Filter } from '../../engine.ts'
-import {
-  type AttemptRow,
-  attemptColumns,
-  type DeliveryRow,
-  deliveryColumns,
-  type FoundRow,
-  type MailRow,
-  mailColumns,
-  type PageRow,
-} from './rows.ts'
+import { attemptColumns, deliveryColumns, mailColumns } from './columns.ts'
 
 const conditions = {
   state: 'd.state = :state',
@@ -18,17 +11,6 @@ const conditions = {
   gateway: 'e.gateway = :gateway',
   cursor: 'd.seq < :cursor',
 }
-
-// Written out: importing the list of states would load zod into the worker, 60 ms and some megabytes.
-const noDeliveries: Counts['deliveries'] = {
-  pending: 0,
-  delivered: 0,
-  mailing: 0,
-  emailed: 0,
-  failed: 0,
-  cancelled: 0,
-}
-const noMails: Counts['mails'] = { pending: 0, sent: 0, failed: 0 }
 
 type Listing = { filter: Filter; limit: number; cursor: string | undefined }
 
@@ -79,7 +61,7 @@ export const readCalls = (db: DatabaseSync) => {
         event: event.event,
         deliveries: rows.map((delivery) => ({
           delivery,
-          attempts: attempts.all(delivery.seq) as AttemptRow[],
+          attempts: attempts.all(delivery.id) as AttemptRow[],
           mail: delivery.mail === null ? null : (mail.get(delivery.mail) as MailRow),
         })),
       }
@@ -94,7 +76,7 @@ export const readCalls = (db: DatabaseSync) => {
       const rows = listing(names).all({ ...values, limit: limit + 1 }) as DeliveryRow[]
       const page = rows.slice(0, limit)
       const last = page.at(-1)
-      return { deliveries: page, cursor: last && rows.length > limit ? String(last.seq) : null }
+      return { deliveries: page, cursor: last && rows.length > limit ? String(last.id) : null }
     },
 
     counts(): Counts {

@@ -40,7 +40,7 @@ const open = (reserve: Reserve) => {
 
 const fill = () => db.exec(`PRAGMA max_page_count = ${pragma('page_count')}`)
 
-type Claimed = [{ value: [{ token: string; delivery: { seq: number } }] }]
+type Claimed = [{ value: [{ token: string; delivery: { id: number } }] }]
 
 let id = 0
 const call = (name: Name, input: unknown): Call => {
@@ -81,7 +81,7 @@ describe('on a full disk', () => {
     fill()
     const outcome = { type: 'answer', status: 500, retryAfter: null, excerpt: 'y'.repeat(20_000) } as const
     const settle = call('settle', {
-      lease: { id: String(delivery.seq), token },
+      lease: { id: String(delivery.id), token },
       attempt: attempt(1, { outcome }),
       next: { to: 'retry', dueAt: 5000, hold: false },
     })

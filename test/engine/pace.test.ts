@@ -1,5 +1,5 @@
 // How many calls may wait for the store: what it answers in half a second, once it does not keep up any more.
-import { createPace } from '../../../lib/engines/sqlite/pace.ts'
+import { createPace } from '../../lib/engine/pace.ts'
 
 /** The most that may wait. */
 const roomOf = ({ mayWait }: ReturnType<typeof createPace>): number => {

@@ -1,7 +1,7 @@
 // How often the log hears that the database cannot be used: never more often for a clock that jumps, and never less.
-import { createTrouble } from '../../../lib/engines/sqlite/trouble.ts'
-import { EngineError } from '../../../lib/errors.ts'
-import { recorder } from '../../support/recorder.ts'
+import { createTrouble } from '../../lib/engine/trouble.ts'
+import { EngineError } from '../../lib/errors.ts'
+import { recorder } from '../support/recorder.ts'
 
 test('is once a minute, of time that never jumps', () => {
   let elapsed = 0

@@ -1,8 +1,8 @@
 // Why the database cannot be used although it was open: told to the log once a minute for each code, and to
 // whoever calls meanwhile.
-import { monotonicNow } from '../../clock.ts'
-import type { EngineError } from '../../errors.ts'
-import type { Logger } from '../../logger.ts'
+import { monotonicNow } from '../clock.ts'
+import type { EngineError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 
 const quietMs = 60_000
 

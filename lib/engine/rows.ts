@@ -1,20 +1,24 @@
-// The rows as SQL answers them and as they travel between threads, and how they become the contract's nouns.
-// JSON stays text until here: a structured clone of deep objects costs more than parsing them.
-import type { Attempt, Delivery, Mail } from '../../delivery.ts'
-import type { Claim, Found, MailClaim, Page, Story } from '../../engine.ts'
-import { EngineError } from '../../errors.ts'
-import type { SmsEvent } from '../../event.ts'
+// The rows as an engine's SQL answers them, and how they become the contract's nouns. Which columns they come from
+// is said in each engine. JSON stays text until here: cloning deep objects from a thread to the next costs more than
+// parsing them.
+import type { Attempt, Delivery, Mail } from '../delivery.ts'
+import type { Claim, Found, MailClaim, Page, Story } from '../engine.ts'
+import { EngineError } from '../errors.ts'
+import type { SmsEvent } from '../event.ts'
+
+/** What tells a row of one table from the others, as the engine's SQL has it; outside it is text. */
+type RowId = string | number
 
 export type DeliveryRow = Omit<Delivery, 'id' | 'eventId' | 'endpoint' | 'mailId'> & {
-  seq: number
+  id: RowId
   endpoint: string
-  mail: number | null
+  mail: RowId | null
   /** The event it is about. */
   event: string
 }
 export type AttemptRow = Omit<Attempt, 'outcome'> & { outcome: string }
 export type MailRow = Omit<Mail, 'id' | 'to' | 'outcome'> & {
-  seq: number
+  id: RowId
   recipients: string
   outcome: string | null
 }
@@ -23,12 +27,6 @@ export type ClaimRow = { token: string; delivery: DeliveryRow }
 export type MailClaimRow = { token: string; mail: MailRow; stories: StoryRow[] }
 export type FoundRow = { event: string; deliveries: (StoryRow & { mail: MailRow | null })[] }
 export type PageRow = { deliveries: DeliveryRow[]; cursor: string | null }
-
-export const deliveryColumns = `d.seq, d.endpoint, d.state, d.tries, d.interruptions, d.round,
-  d.created_at AS createdAt, d.due_at AS dueAt, d.ended_at AS endedAt, d.reason, d.mail`
-export const attemptColumns = 'n, started_at AS startedAt, took_ms AS tookMs, outcome'
-export const mailColumns = `seq, recipients, message_id AS messageId, state, tries, interruptions,
-  created_at AS createdAt, due_at AS dueAt, ended_at AS endedAt, outcome`
 
 /** Throws an EngineError, since the parser's own error quotes what it read. */
 const parsed = (text: string) => {
@@ -40,13 +38,13 @@ const parsed = (text: string) => {
 }
 
 const told = (row: DeliveryRow): { event: SmsEvent; delivery: Delivery } => {
-  const { seq, endpoint, mail, event: text, ...rest } = row
+  const { id, endpoint, mail, event: text, ...rest } = row
   const event = parsed(text) as SmsEvent
   return {
     event,
     delivery: {
       ...rest,
-      id: String(seq),
+      id: String(id),
       eventId: event.id,
       endpoint: parsed(endpoint),
       mailId: mail === null ? null : String(mail),
@@ -56,15 +54,15 @@ const told = (row: DeliveryRow): { event: SmsEvent; delivery: Delivery } => {
 
 const attemptOf = (row: AttemptRow): Attempt => ({ ...row, outcome: parsed(row.outcome) })
 
-const mailOf = ({ seq, recipients, outcome, ...rest }: MailRow): Mail => ({
+const mailOf = ({ id, recipients, outcome, ...rest }: MailRow): Mail => ({
   ...rest,
-  id: String(seq),
+  id: String(id),
   to: parsed(recipients),
   outcome: outcome === null ? null : parsed(outcome),
 })
 
 export const claimOf = ({ token, delivery }: ClaimRow): Claim => ({
-  lease: { id: String(delivery.seq), token },
+  lease: { id: String(delivery.id), token },
   ...told(delivery),
 })
 
@@ -74,7 +72,7 @@ const storyOf = ({ delivery, attempts }: StoryRow): Story => ({
 })
 
 export const mailClaimOf = ({ token, mail, stories }: MailClaimRow): MailClaim => ({
-  lease: { id: String(mail.seq), token },
+  lease: { id: String(mail.id), token },
   mail: mailOf(mail),
   stories: stories.map(storyOf),
 })
