@@ -103,6 +103,17 @@ describe('architecture', () => {
     expect(eager.map(show)).toEqual([])
   })
 
+  test('what engines share loads no foreign package: the worker of SQLite starts with it', () => {
+    const loaded = new Set(sources.map(path).filter((file) => dirname(file) === 'engine'))
+    // A set walks through what is added to it meanwhile.
+    for (const from of loaded)
+      for (const one of all)
+        if (path(one.file) === from && !one.isType && isOurs(one)) loaded.add(target(one))
+    const foreign = all.filter((one) => loaded.has(path(one.file)) && !one.isType && !isOurs(one))
+    expect(loaded.size).toBeGreaterThan(8)
+    expect(foreign.filter(({ name }) => !name.startsWith('node:')).map(show)).toEqual([])
+  })
+
   test('below gateways/ and registration/ nobody knows a gateway by its name', () => {
     const names = /urlNetworks|gatewayApi|smsGate|smsPortal|httpSms/
     const wrong = sources
