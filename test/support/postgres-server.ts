@@ -4,9 +4,9 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from './until.ts'
 
@@ -81,7 +81,8 @@ const guard = (pid: number, folder: string): ChildProcess =>
     stdio: ['pipe', 'ignore', 'ignore'],
   })
 
-type Running = { pid: number; ended: Promise<unknown> }
+/** While it runs it keeps no process from ending by itself; who awaits `ended` refers to the child again. */
+type Running = { child: ChildProcess; pid: number; ended: Promise<unknown> }
 
 /** Resolves once it takes connections. Rejects with what it said when it ends before. */
 const launch = async (
@@ -93,6 +94,8 @@ const launch = async (
   const { postgres } = await binaries()
   const child = spawn(postgres, ['-D', join(folder, 'data'), '-p', String(port), ...flags], {
     ...(await identity()),
+    // Ctrl+C in the terminal is for who runs the tests.
+    detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const ended = once(child, 'exit')
@@ -107,7 +110,8 @@ const launch = async (
     })
     child.once('close', () => reject(new Error(`PostgreSQL did not start: ${said}`)))
   })
-  return { pid: child.pid!, ended }
+  for (const handle of [child, child.stderr, watch, watch.stdin!]) (handle as Socket).unref()
+  return { child, pid: child.pid!, ended }
 }
 
 /**
@@ -127,7 +131,7 @@ export const postgresServer = async (
   const flags = ['-U', 'postgres', '-A', 'password', `--pwfile=${file}`, '-E', 'UTF8', '--locale=C']
   await run(initdb, ['-D', join(folder, 'data'), ...flags, '--no-sync', '--no-instructions'], {
     ...who,
-    cwd: dirname(file),
+    cwd: folder,
   })
 
   const all = {
@@ -143,8 +147,9 @@ export const postgresServer = async (
   }
   const stop = async () => {
     if (!running) return
-    const { pid, ended } = running
+    const { child, pid, ended } = running
     running = null
+    child.ref()
     tell([pid], 'SIGINT')
     await ended
   }
@@ -166,8 +171,9 @@ export const postgresServer = async (
     stop,
     async kill() {
       if (!running) return
-      const { pid, ended } = running
+      const { child, pid, ended } = running
       running = null
+      child.ref()
       // The server first, or it would see its processes die and begin to recover.
       const pids = family(pid)
       tell(pids, 'SIGKILL')

@@ -122,7 +122,8 @@ describe('a server of its own', () => {
   test('does not outlive the process that started it, and leaves nothing', async () => {
     const path = new URL('postgres.ts', import.meta.url)
     const program = `const { ownServer } = await import('${path}')
-      console.log((await ownServer()).url)`
+      console.log((await ownServer()).url)
+      setInterval(() => {}, 1000)`
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
