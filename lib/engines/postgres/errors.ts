@@ -37,7 +37,8 @@ const saidBy = (error: unknown): string => {
 const words = (error: unknown, location: string): [Code, string] => {
   const code = codeOf(error)
   const said = saidBy(error)
-  if (code === '53100') return ['engine-full', `The disk of ${location} is full (${said}). Nothing was written.`]
+  if (code === '53100')
+    return ['engine-full', `The disk of ${location} is full (${said}). Nothing was written.`]
   if (/^28|^3D000|^42501/.test(code))
     return [
       'engine-failed',
@@ -46,7 +47,10 @@ const words = (error: unknown, location: string): [Code, string] => {
   if (code === '25006')
     return ['engine-failed', `${location} takes no writes (${said}): it is a standby, or set to read only.`]
   if (isAway(error))
-    return ['engine-unreachable', `${location} cannot be reached (${said}). Nothing was written; it is tried again.`]
+    return [
+      'engine-unreachable',
+      `${location} cannot be reached (${said}). Nothing was written; it is tried again.`,
+    ]
   return ['engine-failed', `${location} failed (${said}).`]
 }
 
@@ -54,5 +58,7 @@ const words = (error: unknown, location: string): [Code, string] => {
 export const engineErrorOf = (error: unknown, location: string): EngineError => {
   if (error instanceof EngineError) return error
   const [code, message] = words(error, location)
-  return new EngineError(code, message, { cause: Object.assign(new Error(saidBy(error)), { code: codeOf(error) }) })
+  return new EngineError(code, message, {
+    cause: Object.assign(new Error(saidBy(error)), { code: codeOf(error) }),
+  })
 }

@@ -140,9 +140,7 @@ export const openPool = async (
 
   const once = <T>(work: (tx: Tx) => Promise<T>, begin: string): Promise<T> =>
     withConnection(async (client) => {
-      await client.query(
-        `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
-      )
+      await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`)
       const value = await work(client)
       await client.query('COMMIT')
       return value

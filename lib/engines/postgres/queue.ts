@@ -47,10 +47,10 @@ export type Queue = {
   finish(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<Set<string>>
   /** Hands out what is due, the highest priority first, then the oldest. May answer fewer than there are. */
   fetch(tx: Tx, name: QueueName, wish: Wish): Promise<Handed[]>
-  /** Due again now: whoever had it has it no more. */
-  giveBack(tx: Tx, name: QueueName, ids: readonly string[]): Promise<void>
-  /** Says that they are still in work; answers which. */
-  touch(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<Set<string>>
+  /** Those that are still in this work are due again now, and nobody's. */
+  giveBack(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<void>
+  /** Says that they are still in work. */
+  touch(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<void>
   /** Gives back what dead processes had in work. Of several processes, one does it. */
   monitor(): Promise<void>
   stop(): Promise<void>
@@ -110,7 +110,9 @@ export const openQueue = async (
       retryDelay: 0,
     })
 
-  const within = (tx: Tx) => ({ db: { executeSql: (text: string, values?: unknown[]) => tx.query(text, values) } })
+  const within = (tx: Tx) => ({
+    db: { executeSql: (text: string, values?: unknown[]) => tx.query(text, values) },
+  })
   const settled = (response: unknown) => new Set((response as { settled: string[] }).settled)
 
   return {
@@ -148,12 +150,11 @@ export const openQueue = async (
         chars: data.chars,
       }))
     },
-    async giveBack(tx, name, ids) {
-      if (ids.length > 0) await boss.fail(name, [...ids], null, within(tx))
+    async giveBack(tx, name, attempts) {
+      if (attempts.length > 0) await boss.fail(name, [...attempts], null, within(tx))
     },
     async touch(tx, name, attempts) {
-      if (attempts.length === 0) return new Set()
-      return settled(await boss.touch(name, [...attempts], within(tx)))
+      if (attempts.length > 0) await boss.touch(name, [...attempts], within(tx))
     },
     monitor: () => boss.supervise(),
     stop: () => boss.stop({ graceful: false, close: false }),

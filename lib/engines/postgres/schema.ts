@@ -51,6 +51,7 @@ const migrations = (s: string): readonly string[] => [
      seq bigint NOT NULL UNIQUE GENERATED ALWAYS AS IDENTITY,
      event bigint NOT NULL REFERENCES ${s}.events,
      endpoint_id text NOT NULL,
+     kind text NOT NULL,
      endpoint text NOT NULL,
      state text NOT NULL DEFAULT 'pending',
      tries integer NOT NULL DEFAULT 0,
