@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { type Clock, systemClock } from './clock.ts'
 import { type Endpoint, type MailOutcome, unwantedEndpoint } from './delivery.ts'
-import type { Accepted, Engine } from './engine.ts'
+import type { Acceptance, Accepted, Engine, HostClient } from './engine.ts'
 import { OptionsError } from './errors.ts'
 import type { SmsEvent } from './event.ts'
 import { createFallback, type FallbackOptions, fallbackSchema } from './fallback/fallback.ts'
@@ -84,15 +84,23 @@ export const dispatcherShape = {
     .optional(),
 }
 
+export type AcceptOptions = {
+  /**
+   * A client of the `pg` package with a transaction of yours open, in the database of `postgres()`: what is accepted is
+   * stored when that commits, and gone when it is rolled back. No signal tells of it.
+   */
+  client?: HostClient | undefined
+}
+
 export type Dispatcher = {
   /** Goes on delivering until `close`; the engine must be open. */
   start(): void
   /** Delivers and mails what is due and returns how many that were; begins nothing new after `maxMs`. */
   runDue(options?: { maxMs?: number }): Promise<number>
-  /** Stores events with what they owe. Rejects with an EngineError when they are not stored. */
-  accept(events: readonly SmsEvent[]): Promise<void>
+  /** Stores events with what they owe. Rejects with an EngineError when they are not stored. One answer for each. */
+  accept(events: readonly SmsEvent[], options?: AcceptOptions): Promise<Accepted[]>
   /** Owes a message to a webhook and an email address named now. The URL passes the address guard. */
-  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint): Promise<Accepted>
+  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint, options?: AcceptOptions): Promise<Accepted>
   /** Sends one marked mail now, to the fallback's recipients or to `to`. */
   test(to?: string | string[]): Promise<MailOutcome>
   /** Watches: `dispatcher.on('emailed', ...)`. Returns what stops it. */
@@ -188,6 +196,16 @@ export const dispatcherWith = (
     emit('unrouted', { event })
   }
 
+  const acceptAll = async (items: readonly Acceptance[], options?: AcceptOptions): Promise<Accepted[]> => {
+    const answers = await engine.accept(items, options)
+    // Nothing is stored before the host commits, which may never come.
+    if (!options?.client)
+      items.forEach(({ event, endpoints }, index) => {
+        announce(event, endpoints, answers[index]!)
+      })
+    return answers
+  }
+
   /** Emails of an earlier configuration stay where they are while there is no mail server. */
   const warnOfWaitingMails = async () => {
     const { mails } = await engine.counts()
@@ -210,21 +228,18 @@ export const dispatcherWith = (
       const deliveries = await tries.runDue({ maxMs })
       return deliveries + ((await fallback?.run(endsAt)) ?? 0)
     },
-    accept: async (events) => {
-      const items = events.map((event) => ({ event, endpoints: owed(event) }))
-      const answers = await engine.accept(items)
-      items.forEach(({ event, endpoints }, index) => {
-        announce(event, endpoints, answers[index]!)
-      })
-    },
-    dispatch: async (message, wished) => {
+    accept: (events, options) =>
+      acceptAll(
+        events.map((event) => ({ event, endpoints: owed(event) })),
+        options,
+      ),
+    dispatch: async (message, wished, options) => {
       const event = eventOf(message, clock)
       const endpoint = endpointOf(wished, event, tools)
       if (endpoint.mailTo !== null && fallback === null)
         throw new OptionsError('options-invalid', wantsEmail('endpoint.fallback'))
-      const answers = await engine.accept([{ event, endpoints: [endpoint], join: true }])
-      announce(event, [endpoint], answers[0]!)
-      return answers[0]!
+      const [answer] = await acceptAll([{ event, endpoints: [endpoint], join: true }], options)
+      return answer!
     },
     test: async (to) => {
       if (fallback) return fallback.test(to)

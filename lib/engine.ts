@@ -19,6 +19,12 @@ import type { Logger } from './logger.ts'
 /** The right to work on a claimed delivery or mail. `token` makes a late writer harmless. */
 export type Lease = { id: string; token: string }
 
+/** A connection of the host's with a transaction open, such as a client of the `pg` package. */
+export type HostClient = {
+  // biome-ignore lint/suspicious/noExplicitAny: rows are what the statement selects
+  query(text: string, values?: unknown[]): Promise<{ rows: any[] }>
+}
+
 export type Acceptance = {
   event: SmsEvent
   /** Who is owed the event. */
@@ -102,16 +108,28 @@ export type Engine = {
   open(context: EngineContext): Promise<void>
   close(): Promise<void>
 
-  /** Atomic over the whole array, and durable when it resolves. One answer for each item, in order. */
-  accept(items: readonly Acceptance[]): Promise<Accepted[]>
+  /**
+   * Atomic over the whole array, and durable when it resolves. One answer for each item, in order. With `client` it is
+   * part of the transaction that is open there, and stored when that commits; an engine whose store is not the host's
+   * rejects with an OptionsError.
+   */
+  accept(items: readonly Acceptance[], options?: { client?: HostClient | undefined }): Promise<Accepted[]>
 
   /**
    * Leases due deliveries, at most `limit` and at most the room of each endpoint; first tries before
    * retries, then the longest due; but retries that one claim passed over come first in the next, or an
    * endpoint that is slow and busy would never come to its emails. A lease that ran out counts as an
    * interruption when it is claimed again, unless it was only held between two tries.
+   *
+   * `handlers` names the handler endpoints that can be called here; where others deliver too, what is owed to another
+   * handler is left to those who have it, as long as there are any. Left out, nothing is.
    */
-  claim(wish: { limit: number; leaseMs: number; room: Room }): Promise<Claim[]>
+  claim(wish: {
+    limit: number
+    leaseMs: number
+    room: Room
+    handlers?: readonly string[] | undefined
+  }): Promise<Claim[]>
   /** Records the attempt (null: there was none) and what follows, at once or not at all. */
   settle(lease: Lease, attempt: Attempt | null, next: Next): Promise<'settled' | 'lost'>
   /**

@@ -15,19 +15,34 @@ export type {
   PolicyChanges,
   Reason,
 } from './delivery.ts'
-export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'
+export {
+  type AcceptOptions,
+  createDispatcher,
+  type Dispatcher,
+  type DispatcherOptions,
+} from './dispatcher.ts'
 export type { Draft, HomeCountry } from './draft.ts'
 export type {
+  Acceptance,
   Accepted,
+  Claim,
   Counts,
   Engine,
   EngineContext,
   Filter,
   Found,
+  HostClient,
+  Lease,
+  MailClaim,
   Page,
   Pruned,
   Pruning,
+  QuarantinedRequest,
+  Room,
+  Story,
 } from './engine.ts'
+export type { PostgresPool } from './engines/postgres/pool.ts'
+export { type PostgresOptions, postgres } from './engines/postgres.ts'
 export { sqlite } from './engines/sqlite.ts'
 export {
   DeliveryError,

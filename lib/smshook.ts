@@ -4,10 +4,17 @@ import { z } from 'zod'
 import { addressKey } from './address-key.ts'
 import { systemClock } from './clock.ts'
 import type { MailOutcome } from './delivery.ts'
-import { type Dispatcher, type DispatcherOptions, dispatcherShape, dispatcherWith } from './dispatcher.ts'
+import {
+  type AcceptOptions,
+  type Dispatcher,
+  type DispatcherOptions,
+  dispatcherShape,
+  dispatcherWith,
+} from './dispatcher.ts'
 import type { Accepted, Counts, Engine, Filter, Found, Page } from './engine.ts'
 import { sqlite } from './engines/sqlite.ts'
 import { OptionsError } from './errors.ts'
+import { eventSchema, type SmsEvent } from './event.ts'
 import type { Gateway } from './gateway.ts'
 import { createRouter, type Router } from './inbound/router.ts'
 import { consoleLogger } from './logger.ts'
@@ -68,8 +75,10 @@ export type Smshook = {
   ready: Promise<void>
   /** Watches: `sms.on('emailed', ...)`. Returns what stops it. */
   on: On
+  /** Stores an event of your own with what it owes to those it concerns, as if a gateway had posted it. */
+  accept(event: SmsEvent, options?: AcceptOptions): Promise<Accepted>
   /** Owes a message to a webhook and an address named now; once per message id and endpoint id. */
-  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint): Promise<Accepted>
+  dispatch(message: DispatchMessage, endpoint: DispatchEndpoint, options?: AcceptOptions): Promise<Accepted>
   /** Sends one marked mail, to the fallback's recipients or to `to`. The outcome says whether it was taken. */
   test(to?: string | string[]): Promise<MailOutcome>
   /** One event with its deliveries and their attempts, by the id of either; null when there is none. */
@@ -192,6 +201,10 @@ export const smshook = (options: SmshookOptions): Smshook => {
     dispatcher: { runDue },
     ready,
     on: signals.on,
+    accept: async (event, options) => {
+      const [answer] = await dispatcher.accept([checkOptions(eventSchema, event, 'event')], options)
+      return answer!
+    },
     dispatch: dispatcher.dispatch,
     test: dispatcher.test,
     find: (id) => engine.find(id),

@@ -2,11 +2,11 @@
 // This is its face on the main thread; the SQL lives in the worker's files beside it.
 import { resolve } from 'node:path'
 import { createListeners } from '../engine/listeners.ts'
+import { createReadable } from '../engine/readable.ts'
 import { claimOf, foundOf, mailClaimOf, pageOf } from '../engine/rows.ts'
 import { createTrouble, type Trouble } from '../engine/trouble.ts'
 import type { Acceptance, Engine, EngineContext } from '../engine.ts'
 import { EngineError, OptionsError } from '../errors.ts'
-import { traceOf } from '../trace.ts'
 import { createCleaning } from './sqlite/cleaning.ts'
 import type { AcceptanceRow } from './sqlite/deliveries.ts'
 import { engineErrorOf, type Failure, failureOf, isDamage } from './sqlite/errors.ts'
@@ -21,9 +21,6 @@ import type { Input, Name, Output, Place } from './sqlite/store.ts'
 const pollMs = 1000
 
 const inMemory = ':memory:'
-
-const unreadable =
-  'something that is due cannot be read and is passed over, as is all else of that kind from now on'
 
 const prepare = (location: string, before: Failure | null): Place => {
   if (location === inMemory) return { path: location, lockPath: null, wasSetUp: false, before }
@@ -129,19 +126,7 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
     return opened.group.call(name, input, now, chars)
   }
 
-  let isUnreadableTold = false
-  /** One that cannot be read does not keep the others back. It stays leased, or it would be claimed on and on. */
-  const readable = <Row, One>(rows: readonly Row[], read: (row: Row) => One): One[] =>
-    rows.flatMap((row) => {
-      try {
-        return [read(row)]
-      } catch (error) {
-        if (!isUnreadableTold) context?.logger.error({ database: location, ...traceOf(error) }, unreadable)
-        isUnreadableTold = true
-        return []
-      }
-    })
-
+  const readable = createReadable(location, () => context?.logger)
   const cleaning = createCleaning(call, (...line) => context?.logger.warn(...line), location)
 
   const close = async () => {
@@ -173,7 +158,12 @@ export const sqliteOn = (worker: URL | null, path: string): Engine => {
       return closing
     },
 
-    async accept(items) {
+    async accept(items, { client } = {}) {
+      if (client)
+        throw new OptionsError(
+          'options-invalid',
+          `\`client\` is for postgres(): ${location} has no transactions in common with another database.`,
+        )
       const rows = items.map(rowOf)
       return call(
         'accept',

@@ -57,6 +57,9 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
     each: Math.min(defaultEndpointConcurrency, concurrency),
     of: Object.fromEntries(targets.map(({ endpoint, concurrency }) => [endpoint.id, concurrency])),
   })
+  const handlers = targets
+    .filter(({ endpoint }) => endpoint.kind === 'handler')
+    .map(({ endpoint }) => endpoint.id)
   const leases = createLeases(engine, clock)
   const suspects = createSuspects(engine, leaseMs)
   /** Aborted when nothing new is to be begun, and when nothing is waited for any more. */
@@ -189,7 +192,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         if (limit <= 0) return
         await leases.refresh()
         const endsAt = clock.now() + leaseMs
-        const claims = await engine.claim({ limit, leaseMs, room })
+        const claims = await engine.claim({ limit, leaseMs, room, handlers })
         isEngineDown = false
         // The most suspected goes to the end of its line.
         claims.sort((a, b) => a.delivery.interruptions - b.delivery.interruptions)

@@ -33,6 +33,8 @@ export type Pool = {
   readonly location: string
   /** Runs `work` between BEGIN and COMMIT; again where it met a deadlock. `begin` runs together with the BEGIN. */
   transact<T>(work: (tx: Tx) => Promise<T>, begin?: string): Promise<T>
+  /** Runs `work` while no other process is within the same lock. */
+  locked<T>(lock: string, work: () => Promise<T>): Promise<T>
   /** One statement by itself. */
   query(text: string, values?: unknown[]): Promise<Answer>
   /** A connection of its own that hears of `channel`; `onEnd` is called once when it is lost. Answers what ends it. */
@@ -42,6 +44,8 @@ export type Pool = {
 
 /** How long a transaction may take in all: a server that says nothing any more is not waited for. */
 const transactionMs = 15_000
+/** How long the schemas may take, of which many processes that start at once wait for one. */
+const startMs = 120_000
 /** How long a free connection is waited for. */
 const connectMs = 5_000
 /** How long a stopped process may keep what it has locked. */
@@ -67,7 +71,7 @@ export const loaded = async <Module>(name: string, load: () => Promise<Module>):
   }
 }
 
-const locationOf = (url: string | undefined): string => {
+export const locationOf = (url: string | undefined): string => {
   if (url === undefined || !URL.canParse(url)) return 'the PostgreSQL database'
   const { host, pathname } = new URL(url)
   return `PostgreSQL at ${host}${pathname}`
@@ -115,7 +119,10 @@ export const openPool = async (
     })
 
   /** A connection that failed is not given back to the pool: nobody knows what it is in the middle of. */
-  const withConnection = async <T>(work: (client: PooledConnection) => Promise<T>): Promise<T> => {
+  const withConnection = async <T>(
+    work: (client: PooledConnection) => Promise<T>,
+    mostMs = transactionMs,
+  ): Promise<T> => {
     const client = await connect()
     let isOver = false
     const end = (error?: Error) => {
@@ -126,7 +133,7 @@ export const openPool = async (
       client.release(error)
     }
     client.on('error', onError as () => void)
-    const cancel = clock.after(transactionMs, () => end(new Error('the server did not answer in time')))
+    const cancel = clock.after(mostMs, () => end(new Error('the server did not answer in time')))
     try {
       const value = await work(client)
       end()
@@ -159,6 +166,15 @@ export const openPool = async (
   return {
     location: locationOf(url),
     transact,
+    locked: (lock, work) =>
+      withConnection(async (client) => {
+        await client.query(`SELECT pg_advisory_lock(${lock})`)
+        try {
+          return await work()
+        } finally {
+          await client.query(`SELECT pg_advisory_unlock(${lock})`)
+        }
+      }, startMs),
     query: (text, values) => withConnection((client) => client.query(text, values)),
     async listen(channel, onNotice, onEnd) {
       const { Client } = await loaded('pg', () => import('pg'))

@@ -9,6 +9,8 @@ import type { Entry, Queue, QueueName } from './queue.ts'
 export type Store = {
   /** Our schema; it is a name that needs no quotes. */
   readonly schema: string
+  /** pg-boss's. */
+  readonly queueSchema: string
   readonly pool: Pool
   readonly queue: Queue
   readonly leases: Leases

@@ -1,0 +1,144 @@
+// Opening: the connections, the tables, pg-boss, and the calls on top of them; and closing in the other order.
+import type { Acceptance, Accepted, EngineContext, HostClient } from '../../engine.ts'
+import { OptionsError } from '../../errors.ts'
+import { traceOf } from '../../trace.ts'
+import { type AcceptanceRow, accept, acceptanceRow } from './accept.ts'
+import { createBatch } from './batch.ts'
+import { type ClaimWish, claimCalls } from './claim.ts'
+import { cancel, release, renew, replay } from './ending.ts'
+import { erase } from './erase.ts'
+import { codeOf } from './errors.ts'
+import { attemptOf, createLeases } from './leases.ts'
+import { mailCalls } from './mails.ts'
+import { openPool, type PostgresPool } from './pool.ts'
+import { prune } from './prune.ts'
+import { quarantineCalls } from './quarantine.ts'
+import { openQueue } from './queue.ts'
+import { readCalls } from './reads.ts'
+import { reconcile } from './reconcile.ts'
+import { migrate, schemaLock } from './schema.ts'
+import { afterSettling, type Settled, type Settling, settle } from './settle.ts'
+import { measureAhead, startWatch, type Watched } from './watch.ts'
+
+type Given = { url?: string | undefined; pool?: PostgresPool | undefined; schema: string }
+type Signals = { tell(): void; onState(error: unknown): void }
+
+/** All waits for the one that changes the schemas, so that any number of processes may start at once. */
+const prepare = async (
+  store: Pick<Watched, 'pool' | 'schema' | 'queueSchema' | 'clock'>,
+  onError: (error: unknown) => void,
+) => {
+  const { pool, schema, queueSchema, clock } = store
+  await migrate(pool, schema)
+  return pool.locked(schemaLock(schema), () => openQueue(queueSchema, pool.query, clock, onError))
+}
+
+/** Within a transaction of the host's, which may go on when it fails. */
+const acceptWithin = async (
+  client: HostClient,
+  store: Watched,
+  rows: readonly AcceptanceRow[],
+  now: number,
+): Promise<Accepted[]> => {
+  try {
+    await client.query('SAVEPOINT smshook')
+  } catch (error) {
+    const hasNone = codeOf(error) === '25P01'
+    throw hasNone
+      ? new OptionsError(
+          'options-invalid',
+          '`client` has no transaction open. Write client.query("BEGIN") first.',
+        )
+      : error
+  }
+  try {
+    const answers = await accept(client, store, rows, now)
+    await client.query('RELEASE SAVEPOINT smshook')
+    return answers
+  } catch (error) {
+    await client.query('ROLLBACK TO SAVEPOINT smshook')
+    throw error
+  }
+}
+
+/** Rejects with what pg says, or an EngineError. */
+export const openStore = async (
+  given: Given,
+  { clock, logger }: EngineContext,
+  { tell, onState }: Signals,
+) => {
+  const onError = (error: unknown) => logger.warn(traceOf(error), 'a connection to the database was lost')
+  const pool = await openPool(given, clock, onError)
+  try {
+    const place = { pool, schema: given.schema, queueSchema: `${given.schema}_queue`, clock }
+    const queue = await prepare(place, (error) => onState(error))
+    const [aheadMs, key] = await Promise.all([
+      measureAhead(place),
+      pool.query(`SELECT key FROM ${given.schema}.hash_key`),
+    ])
+    const store: Watched = { ...place, queue, leases: createLeases(), aheadMs, hashKey: key.rows[0].key }
+    await reconcile(store, clock.now())
+    const watch = await startWatch({ store, tell, onState })
+
+    const accepts = createBatch<{ rows: AcceptanceRow[]; now: number }, Accepted[]>(async (calls) => {
+      const rows = calls.flatMap((one) => one.rows)
+      const answers = await pool.transact((tx) => accept(tx, store, rows, calls[0]!.now))
+      return calls.map((one) => answers.splice(0, one.rows.length))
+    }, pool.location)
+    const settles = createBatch<Settling, Settled>(
+      (calls) => pool.transact((tx) => settle(tx, store, calls)),
+      pool.location,
+    )
+    const { claim } = claimCalls(store)
+
+    return {
+      async accept(
+        items: readonly Acceptance[],
+        client: HostClient | undefined,
+        now: number,
+      ): Promise<Accepted[]> {
+        const rows = items.map((item) => acceptanceRow(item, store))
+        if (client) return acceptWithin(client, store, rows, now)
+        const chars = rows.reduce((sum, { event }) => sum + event.length, 0)
+        return accepts.add({ rows, now }, chars)
+      },
+      claim(wish: ClaimWish, now: number) {
+        if (wish.handlers) watch.setHandlers(wish.handlers)
+        return claim(wish, now)
+      },
+      async settle(settling: Settling): Promise<Settled> {
+        const answer = await settles.add(settling)
+        afterSettling(store, settling, answer)
+        return answer
+      },
+      renew: renew.bind(null, store),
+      release: release.bind(null, store),
+      replay: replay.bind(null, store),
+      cancel: cancel.bind(null, store),
+      prune: prune.bind(null, store),
+      erase: (numbers: readonly string[], now: number) => erase(store, numbers, now),
+      ...mailCalls(store),
+      ...readCalls(store),
+      ...quarantineCalls(store),
+
+      async close() {
+        await watch.stop()
+        try {
+          for (const name of ['deliveries', 'mails'] as const)
+            await queue.giveBack(
+              pool,
+              name,
+              store.leases.alive(name, Number.NEGATIVE_INFINITY).map(attemptOf),
+            )
+        } finally {
+          await queue.stop()
+          await pool.close()
+        }
+      },
+    }
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+export type Opened = Awaited<ReturnType<typeof openStore>>
