@@ -153,6 +153,6 @@ export const postgres = (options: PostgresOptions): Engine => {
     cancel: (ids) => call((store, now) => store.cancel(ids, now)),
     quarantine: (request, reason) => call((store) => store.quarantine(request, reason)),
     prune: (wish) => call((store, now) => store.prune(wish, now)),
-    erase: (numbers) => call((store, now) => store.erase(numbers, now)),
+    erase: (numbers) => call((store) => store.erase(numbers)),
   }
 }

@@ -116,7 +116,7 @@ export const openStore = async (
       replay: replay.bind(null, store),
       cancel: cancel.bind(null, store),
       prune: prune.bind(null, store),
-      erase: (numbers: readonly string[], now: number) => erase(store, numbers, now),
+      erase: (numbers: readonly string[]) => erase(store, numbers, (...line) => logger.warn(...line)),
       ...mailCalls(store),
       ...readCalls(store),
       ...quarantineCalls(store),
