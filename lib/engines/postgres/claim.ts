@@ -3,7 +3,7 @@
 import type { ClaimRow, DeliveryRow } from '../../engine/rows.ts'
 import type { Room } from '../../engine.ts'
 import { attemptOf } from './leases.ts'
-import type { Tx } from './pool.ts'
+import type { Answer, Tx } from './pool.ts'
 import type { Handed } from './queue.ts'
 import {
   columnText,
@@ -40,29 +40,26 @@ type Kind = keyof typeof kinds
 /** What is in work of a group, in all and at other processes. */
 type Standing = { group: string; active: number; elsewhere: number }
 
-/** Of one process after the other, so that each sees what the others have taken; not flushed, for it only leases. */
-const beginOf = ({ schema }: Store): string =>
-  `SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:claim'))`
+/**
+ * Of one process after the other, so that each sees what the others have taken. It only leases, so it is not flushed;
+ * and none of it may read a whole table, whatever the statistics of one that grew just now say.
+ */
+const beginOf = ({ schema, leases }: Store): string => `
+  SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+  SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:claim'));
+  SELECT
+    (SELECT json_agg(s) FROM (
+      SELECT kind || ':' || endpoint_id AS "group", count(*) AS active,
+        count(*) FILTER (WHERE trying AND split_part(lease, '.', 1) <> '${leases.holder}') AS elsewhere
+      FROM ${schema}.deliveries WHERE lease IS NOT NULL GROUP BY 1) s) AS standings,
+    (SELECT json_agg(endpoint_id) FROM ${schema}.handlers
+      WHERE seen_at > now() - interval '${handlerGoneMinutes} minutes') AS handlers`
 
-const standingsOf = async (tx: Tx, { schema, leases }: Store): Promise<Standing[]> => {
-  const { rows } = await tx.query(
-    `SELECT kind || ':' || endpoint_id AS "group", count(*)::int AS active,
-       (count(*) FILTER (WHERE trying AND split_part(lease, '.', 1) <> $1))::int AS elsewhere
-     FROM ${schema}.deliveries WHERE lease IS NOT NULL GROUP BY 1`,
-    [leases.holder],
-  )
-  return rows
-}
-
-/** Handlers that this process does not have, and another one does. */
-const handlersElsewhere = async (tx: Tx, { schema }: Store, own: readonly string[] | undefined) => {
+/** Handlers that another process has, and this one does not. */
+const elsewhere = (handlers: readonly string[], own: readonly string[] | undefined): string[] => {
   if (own === undefined) return []
-  const { rows } = await tx.query(
-    `SELECT endpoint_id AS id FROM ${schema}.handlers
-     WHERE endpoint_id <> ALL($1) AND seen_at > now() - interval '${handlerGoneMinutes} minutes'`,
-    [own.map(columnText)],
-  )
-  return rows.map(({ id }) => groupOf('handler', id))
+  const here = new Set(own.map(columnText))
+  return handlers.filter((id) => !here.has(id)).map((id) => groupOf('handler', id))
 }
 
 /** How many of each group may be in work in all. A wait between two tries takes nothing from anybody. */
@@ -83,10 +80,10 @@ export const claimCalls = (store: Store) => {
   /** Which kind the next claim prefers: first tries, unless the claim before had no room left for retries. */
   let lead: Kind = 'first'
 
-  const fetchAll = async (tx: Tx, wish: ClaimWish, now: number): Promise<Handed[]> => {
-    const standings = await standingsOf(tx, store)
+  const fetchAll = async (tx: Tx, { rows }: Answer, wish: ClaimWish, now: number): Promise<Handed[]> => {
+    const standings: Standing[] = rows[0].standings ?? []
     const groups = groupsOf(wish.room, standings)
-    const except = await handlersElsewhere(tx, store, wish.handlers)
+    const except = elsewhere(rows[0].handlers ?? [], wish.handlers)
     const counts = new Map(standings.map(({ group, active }) => [group, active]))
     const isFull = (group: string) => (counts.get(group) ?? 0) >= (groups.of[group] ?? groups.default)
     const handed: Handed[] = []
@@ -176,9 +173,9 @@ export const claimCalls = (store: Store) => {
 
   return {
     claim: (wish: ClaimWish, now: number): Promise<ClaimRow[]> =>
-      pool.transact(async (tx) => {
+      pool.transact(async (tx, begun) => {
         await giveUpOver(tx, now)
-        const handed = await bounded(tx, await fetchAll(tx, wish, now))
+        const handed = await bounded(tx, await fetchAll(tx, begun, wish, now))
         if (handed.length === 0) return []
         const token = leases.token()
         const rows = inOrder(await lend(tx, handed, token, now))

@@ -26,13 +26,19 @@ export type PostgresPool = {
   readonly options: object
 }
 
-export type Tx = PostgresClient
+export type Tx = PostgresClient & {
+  /** A statement that runs together with the COMMIT. */
+  atEnd?(statement: string): void
+}
 
 export type Pool = {
   /** The server and the database, without a password. */
   readonly location: string
-  /** Runs `work` between BEGIN and COMMIT; again where it met a deadlock. `begin` runs together with the BEGIN. */
-  transact<T>(work: (tx: Tx) => Promise<T>, begin?: string): Promise<T>
+  /**
+   * Runs `work` between BEGIN and COMMIT; again where it met a deadlock. `begin` runs together with the BEGIN, and
+   * `work` gets what its last statement answered.
+   */
+  transact<T>(work: (tx: Tx, begun: Answer) => Promise<T>, begin?: string): Promise<T>
   /** Runs `work` while no other process is within the same lock. */
   locked<T>(lock: string, work: () => Promise<T>): Promise<T>
   /** One statement by itself. */
@@ -145,15 +151,23 @@ export const openPool = async (
     }
   }
 
-  const once = <T>(work: (tx: Tx) => Promise<T>, begin: string): Promise<T> =>
+  const once = <T>(work: (tx: Tx, begun: Answer) => Promise<T>, begin: string): Promise<T> =>
     withConnection(async (client) => {
-      await client.query(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`)
-      const value = await work(client)
-      await client.query('COMMIT')
+      const answers = await client.query(
+        `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
+      )
+      const end: string[] = []
+      const tx: Tx = {
+        query: (text, values) => client.query(text, values),
+        atEnd: (statement) => end.push(statement),
+      }
+      // Several statements answer a list.
+      const value = await work(tx, (answers as unknown as Answer[]).at(-1)!)
+      await client.query([...end, 'COMMIT'].join('; '))
       return value
     })
 
-  const transact = async <T>(work: (tx: Tx) => Promise<T>, begin = ''): Promise<T> => {
+  const transact = async <T>(work: (tx: Tx, begun: Answer) => Promise<T>, begin = ''): Promise<T> => {
     for (let left = mostTries; ; left -= 1) {
       try {
         return await once(work, begin)

@@ -63,7 +63,7 @@ const migrations = (s: string): readonly string[] => [
      trying boolean NOT NULL DEFAULT false,
      ended_at double precision,
      reason text,
-     mail uuid REFERENCES ${s}.mails,
+     mail uuid REFERENCES ${s}.mails DEFERRABLE INITIALLY DEFERRED,
      UNIQUE (event, endpoint_id)
    );
    CREATE INDEX deliveries_pending ON ${s}.deliveries (seq) WHERE state = 'pending';

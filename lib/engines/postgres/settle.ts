@@ -5,7 +5,7 @@ import type { Attempt, Next } from '../../delivery.ts'
 import type { Lease } from '../../engine.ts'
 import { attemptOf, type Held } from './leases.ts'
 import type { Tx } from './pool.ts'
-import { entryOf, mailEntryOf, notify, ours, overtaken, type Store } from './store.ts'
+import { entryOf, mailEntryOf, notify, type Store } from './store.ts'
 
 export type Settling = { lease: Lease; attempt: Attempt | null; next: Next; now: number }
 export type Settled = 'settled' | 'lost'
@@ -41,76 +41,46 @@ const insertMails = async (tx: Tx, store: Store, rows: readonly Row[]) => {
   await store.queue.put(tx, 'mails', entries)
 }
 
+/** How often each of those was tried whose lease is still theirs. */
 const update = async (tx: Tx, { schema }: Store, rows: readonly Row[]): Promise<Map<string, number>> => {
   const { rows: updated } = await tx.query(
-    `UPDATE ${schema}.deliveries d SET state = t.state, tries = d.tries + t.tried, trying = false,
-       due_at = t.due_at, lease = CASE WHEN t.hold THEN d.lease END, ended_at = t.ended_at, reason = t.reason,
-       mail = t.mail
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::double precision[], $6::boolean[],
-         $7::double precision[], $8::text[], $9::uuid[])
-       AS t (id, token, state, tried, due_at, hold, ended_at, reason, mail)
-     WHERE d.id = t.id AND d.lease = t.token AND d.state = 'pending' RETURNING d.id, d.tries`,
+    `WITH settled AS (
+       SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::double precision[], $5::boolean[],
+         $6::double precision[], $7::text[], $8::uuid[], $9::double precision[], $10::double precision[], $11::text[])
+       AS t (id, token, state, due_at, hold, ended_at, reason, mail, started_at, took_ms, outcome)
+     ), updated AS (
+       UPDATE ${schema}.deliveries d SET state = t.state, tries = d.tries + (t.outcome IS NOT NULL)::int,
+         trying = false, due_at = t.due_at, lease = CASE WHEN t.hold THEN d.lease END, ended_at = t.ended_at,
+         reason = t.reason, mail = t.mail
+       FROM settled t WHERE d.id = t.id AND d.lease = t.token AND d.state = 'pending'
+       RETURNING d.id, d.round, d.tries, t.started_at, t.took_ms, t.outcome
+     ), tried AS (
+       INSERT INTO ${schema}.attempts (delivery, round, n, started_at, took_ms, outcome)
+       SELECT id, round, tries, started_at, took_ms, outcome FROM updated WHERE outcome IS NOT NULL
+     )
+     SELECT id, tries FROM updated`,
     [
       rows.map(({ lease }) => lease.id),
       rows.map(({ lease }) => lease.token),
       rows.map(({ next }) => states[next.to]),
-      rows.map(({ attempt }) => (attempt ? 1 : 0)),
       rows.map(({ next }) => (next.to === 'retry' ? next.dueAt : null)),
       rows.map(isHolding),
       rows.map(({ next, now }) => (next.to === 'delivered' || next.to === 'failed' ? now : null)),
       rows.map(({ next }) => reasonOf(next)),
       rows.map(({ mail }) => mail),
+      rows.map(({ attempt }) => attempt?.startedAt),
+      rows.map(({ attempt }) => attempt?.tookMs),
+      rows.map(({ attempt }) => attempt && JSON.stringify(attempt.outcome)),
     ],
   )
-  if (updated.length < rows.length) throw overtaken()
   return new Map(updated.map(({ id, tries }) => [id, tries]))
 }
 
-const insertAttempts = async (
-  tx: Tx,
-  { schema }: Store,
-  rows: readonly Row[],
-  tries: Map<string, number>,
-) => {
-  const tried = rows.flatMap(({ lease, attempt }) => (attempt ? [{ id: lease.id, attempt }] : []))
-  if (tried.length === 0) return
-  await tx.query(
-    `INSERT INTO ${schema}.attempts (delivery, round, n, started_at, took_ms, outcome)
-     SELECT t.id, d.round, t.n, t.started_at, t.took_ms, t.outcome
-     FROM unnest($1::uuid[], $2::int[], $3::double precision[], $4::double precision[], $5::text[])
-       AS t (id, n, started_at, took_ms, outcome)
-     JOIN ${schema}.deliveries d ON d.id = t.id`,
-    [
-      tried.map(({ id }) => id),
-      tried.map(({ id }) => tries.get(id)),
-      tried.map(({ attempt }) => attempt.startedAt),
-      tried.map(({ attempt }) => attempt.tookMs),
-      tried.map(({ attempt }) => JSON.stringify(attempt.outcome)),
-    ],
-  )
-}
-
-/** Out of the queue goes what is over, and what is parked goes in anew. What is held stays in work. */
-const takeOut = async (tx: Tx, { queue }: Store, rows: readonly Row[]): Promise<void> => {
-  const leaving = rows.filter((row) => !isHolding(row))
-  const attempts = leaving.map(({ held }) => attemptOf(held))
-  const finished = await queue.finish(tx, 'deliveries', attempts)
-  // Taken for lost meanwhile, and handed to nobody since: our row says so, or says otherwise below.
-  const others = leaving.filter(({ lease }) => !finished.has(lease.id)).map(({ lease }) => lease.id)
-  await queue.drop(tx, 'deliveries', others)
-}
-
 const park = async (tx: Tx, store: Store, rows: readonly Row[], tries: Map<string, number>) => {
-  const entries = rows.flatMap((row) => {
-    const { lease, next, held, now } = row
+  const entries = rows.flatMap(({ lease, next, held, now }) => {
     if (next.to !== 'retry' || next.hold) return []
-    const waiting = {
-      id: lease.id,
-      group: held.group,
-      tries: tries.get(lease.id)!,
-      dueAt: next.dueAt,
-      chars: held.chars,
-    }
+    const { group, chars } = held
+    const waiting = { id: lease.id, group, tries: tries.get(lease.id)!, dueAt: next.dueAt, chars }
     return entryOf(waiting, now, store.aheadMs)
   })
   await store.queue.put(tx, 'deliveries', entries)
@@ -119,30 +89,40 @@ const park = async (tx: Tx, store: Store, rows: readonly Row[], tries: Map<strin
 const isDue = ({ next, now }: Row): boolean =>
   next.to === 'mailing' || (next.to === 'retry' && !next.hold && next.dueAt <= now)
 
+/** Those that this process was handed, of two with one lease the first. */
+const rowsOf = ({ leases }: Store, calls: readonly Settling[]): Map<Settling, Row> => {
+  const seen = new Set<Held>()
+  const rows = new Map<Settling, Row>()
+  for (const call of calls) {
+    const held = leases.get(call.lease)
+    if (!held || seen.has(held)) continue
+    seen.add(held)
+    rows.set(call, { ...call, mail: call.next.to === 'mailing' ? v7() : null, held })
+  }
+  return rows
+}
+
 /** One answer for each call, in order. */
 export const settle = async (tx: Tx, store: Store, calls: readonly Settling[]): Promise<Settled[]> => {
-  const valid = await ours(
+  const asked = rowsOf(store, calls)
+  if (asked.size === 0) return calls.map(() => 'lost')
+  // Out of the queue goes what is over, and what is parked goes in anew. What is held stays in work.
+  const leaving = [...asked.values()].filter((row) => !isHolding(row))
+  const attempts = leaving.map(({ held }) => attemptOf(held))
+  const finished = await store.queue.finish(tx, 'deliveries', attempts)
+  const tries = await update(tx, store, [...asked.values()])
+  const rows = [...asked.values()].filter(({ lease }) => tries.has(lease.id))
+  // Taken for dead meanwhile, but nobody has claimed it since.
+  const others = rows.filter((row) => !isHolding(row) && !finished.has(row.lease.id))
+  await store.queue.drop(
     tx,
-    store,
     'deliveries',
-    calls.map(({ lease }) => lease),
+    others.map(({ lease }) => lease.id),
   )
-  const rows: Row[] = []
-  const answers = calls.map((call): Settled => {
-    const held = valid.get(call.lease.id)
-    // Of two with one lease, the first.
-    if (held?.lease.token !== call.lease.token || !valid.delete(call.lease.id)) return 'lost'
-    rows.push({ ...call, mail: call.next.to === 'mailing' ? v7() : null, held })
-    return 'settled'
-  })
-  if (rows.length === 0) return answers
-  await takeOut(tx, store, rows)
   await insertMails(tx, store, rows)
-  const tries = await update(tx, store, rows)
-  await insertAttempts(tx, store, rows, tries)
   await park(tx, store, rows, tries)
   if (rows.some(isDue)) await notify(tx, store)
-  return answers
+  return calls.map((call) => (asked.has(call) && tries.has(call.lease.id) ? 'settled' : 'lost'))
 }
 
 /** After the commit: what is not ours any more need not be kept alive, and a wait is kept to its end. */

@@ -35,8 +35,11 @@ export const endpointIdOf = (group: string): string => group.slice(group.indexOf
 /** The name under which all processes hear that something may have become due. */
 export const channelOf = (schema: string): string => `${schema}_due`
 /** Heard when the transaction commits, and not if it does not. */
-export const notify = (tx: Tx, { schema }: Pick<Store, 'schema'>): Promise<unknown> =>
-  tx.query(`NOTIFY ${channelOf(schema)}`)
+export const notify = async (tx: Tx, { schema }: Pick<Store, 'schema'>): Promise<void> => {
+  const statement = `NOTIFY ${channelOf(schema)}`
+  if (tx.atEnd) tx.atEnd(statement)
+  else await tx.query(statement)
+}
 
 const firstSecond = Date.UTC(2020, 0, 1) / 1000
 /** Before everything that is tried again. */
