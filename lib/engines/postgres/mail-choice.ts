@@ -50,20 +50,17 @@ export const choose = async (
   const chosen: Chosen[] = []
   /** What was gathered and is to be handed out yet. */
   const promised = new Set<string>()
-  /** One at a time, and those count that became suspect by the claim that they are in work by. */
-  const mayTakeSuspect = !leases.alive('mails', now).some(({ group }) => group === suspects)
-  let isSuspectDue = mayTakeSuspect
+  /** One at a time; one counts from the claim on that makes it suspect. */
+  let mayTakeSuspect = !leases.alive('mails', now).some(({ group }) => group === suspects)
 
-  const fetchSuspect = async (): Promise<Handed[]> => {
-    isSuspectDue = false
-    return queue.fetch(tx, 'mails', {
+  const fetchSuspect = (): Promise<Handed[]> =>
+    queue.fetch(tx, 'mails', {
       limit: 1,
       groups,
       except: [],
       least: firstPriority + 1,
       most: mostMailPriority,
     })
-  }
   const fetchOthers = (most: number): Promise<Handed[]> =>
     queue.fetch(tx, 'mails', {
       limit: most,
@@ -126,7 +123,7 @@ export const choose = async (
     for (const row of rows) {
       if (members.has(row.id)) continue
       const step = await stepOf(row)
-      if (step.to === 'send') take(row)
+      if (step.to === 'send' && chosen.length < limit) take(row)
       else if (step.to === 'park') parked.push({ ...row, dueAt: step.until })
       else left.push(row)
     }
@@ -136,25 +133,37 @@ export const choose = async (
     await putAnew([...waiting, ...left.filter(isLeft)])
   }
 
-  let looked = 0
-  while (chosen.length < limit && looked < mostLooked) {
-    const suspect = isSuspectDue ? await fetchSuspect() : []
-    const handed = suspect.length > 0 ? suspect : await fetchOthers(limit - chosen.length)
-    if (handed.length === 0) break
-    looked += handed.length
-    const rows = await rowsOf(handed)
+  const dropUnknown = async (handed: readonly Handed[], rows: readonly Due[]): Promise<void> => {
     const known = new Set(rows.map(({ id }) => id))
+    const gone = handed.filter(({ id }) => !known.has(id))
     await queue.drop(
       tx,
       'mails',
-      handed.flatMap(({ id }) => (known.has(id) ? [] : id)),
+      gone.map(({ id }) => id),
     )
+  }
+
+  let looked = 0
+  let isSuspectDue = true
+  let reach = limit
+  while (chosen.length < limit && looked < mostLooked) {
+    const suspect: Handed[] = mayTakeSuspect && isSuspectDue ? await fetchSuspect() : []
+    const handed = suspect.length > 0 ? suspect : await fetchOthers(reach)
+    if (handed.length === 0) break
+    looked += handed.length
+    const outgoing = chosen.length + promised.size
+    const rows = await rowsOf(handed)
+    await dropUnknown(handed, rows)
+    const known = rows.filter((row) => isSuspect(row) && isKnown(row))
     const anew = rows.filter((row) => isSuspect(row) && !isKnown(row))
+    known.forEach(take)
     await putAnew(anew)
-    for (const row of rows) if (isSuspect(row) && isKnown(row)) take(row)
-    const isTaken = chosen.some(isSuspect)
-    if (anew.length > 0 || suspect.length > 0) isSuspectDue = mayTakeSuspect && !isTaken
+    mayTakeSuspect &&= known.length === 0
+    isSuspectDue = suspect.length > 0 || anew.length > 0
     await sort(rows.filter((row) => !isSuspect(row)))
+    // Where all have to wait there is a flood of them: the next look goes further.
+    const isVain = suspect.length === 0 && chosen.length + promised.size === outgoing
+    reach = isVain ? Math.min(reach * 2, mostLooked) : limit - chosen.length
   }
   return { chosen: inOrder(chosen), isMore: looked >= mostLooked || promised.size > 0 }
 }
