@@ -10,6 +10,8 @@ import { columnText, entryOf, groupOf, notify, type Store } from './store.ts'
 export type AcceptanceRow = {
   id: string
   hash: string
+  /** What it would be in the stores that were copied into this one. */
+  formerHashes: readonly string[]
   gateway: string
   event: string
   hasMedia: boolean
@@ -28,10 +30,11 @@ export const hashOf = (key: Uint8Array, gateway: string, identity: string): stri
 
 export const acceptanceRow = (
   { event, endpoints, join = false }: Acceptance,
-  { hashKey }: Pick<Store, 'hashKey'>,
+  { hashKey, formerKeys }: Pick<Store, 'hashKey' | 'formerKeys'>,
 ): AcceptanceRow => ({
   id: event.id,
   hash: hashOf(hashKey, event.gateway, event.identity),
+  formerHashes: formerKeys.map((key) => hashOf(key, event.gateway, event.identity)),
   gateway: event.gateway,
   event: JSON.stringify(event),
   hasMedia: event.media.length > 0,
@@ -66,6 +69,18 @@ const insertEvents = async (tx: Tx, { schema }: Store, rows: AcceptanceRow[], no
     ],
   )
   return new Map<string, string>(stored.rows.map(({ seq, hash }) => [hash, seq]))
+}
+
+/** Those that came before and were gone already when their store was copied into this one. */
+const goneBefore = async (tx: Tx, { schema }: Store, rows: readonly AcceptanceRow[]) => {
+  const asked = rows.flatMap(({ formerHashes }) => formerHashes)
+  if (asked.length === 0) return new Set<AcceptanceRow>()
+  const { rows: found } = await tx.query(
+    `SELECT encode(hash, 'hex') AS hash FROM ${schema}.repeats WHERE hash = ANY($1)`,
+    [asked.map(asBytes)],
+  )
+  const known = new Set<string>(found.map(({ hash }) => hash))
+  return new Set(rows.filter(({ formerHashes }) => formerHashes.some((hash) => known.has(hash))))
 }
 
 const joinable = async (tx: Tx, { schema }: Store, hashes: readonly string[]) => {
@@ -107,7 +122,9 @@ export const accept = async (
 ): Promise<Accepted[]> => {
   if (rows.length === 0) return []
   const first = firsts(rows)
-  const stored = await insertEvents(tx, store, [...first.values()], now)
+  const gone = await goneBefore(tx, store, rows)
+  const candidates = [...first.values()].filter((row) => !gone.has(row))
+  const stored = await insertEvents(tx, store, candidates, now)
   const isNew = (row: AcceptanceRow) => stored.has(row.hash) && first.get(row.hash) === row
   const joining = rows.filter((row) => row.isJoining && !stored.has(row.hash)).map(({ hash }) => hash)
   const known = await joinable(tx, store, joining)

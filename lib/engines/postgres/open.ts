@@ -8,30 +8,19 @@ import { type ClaimWish, claimCalls } from './claim.ts'
 import { cancel, release, renew, replay } from './ending.ts'
 import { erase } from './erase.ts'
 import { codeOf } from './errors.ts'
-import { attemptOf, createLeases } from './leases.ts'
+import { attemptOf } from './leases.ts'
 import { mailCalls } from './mails.ts'
+import { openPlace } from './place.ts'
 import { openPool, type PostgresPool } from './pool.ts'
 import { prune } from './prune.ts'
 import { quarantineCalls } from './quarantine.ts'
-import { openQueue } from './queue.ts'
 import { readCalls } from './reads.ts'
 import { reconcile } from './reconcile.ts'
-import { migrate, schemaLock } from './schema.ts'
 import { afterSettling, type Settled, type Settling, settle } from './settle.ts'
-import { measureAhead, startWatch, type Watched } from './watch.ts'
+import { startWatch, type Watched } from './watch.ts'
 
 type Given = { url?: string | undefined; pool?: PostgresPool | undefined; schema: string }
 type Signals = { tell(): void; onState(error: unknown): void }
-
-/** All waits for the one that changes the schemas, so that any number of processes may start at once. */
-const prepare = async (
-  store: Pick<Watched, 'pool' | 'schema' | 'queueSchema' | 'clock'>,
-  onError: (error: unknown) => void,
-) => {
-  const { pool, schema, queueSchema, clock } = store
-  await migrate(pool, schema)
-  return pool.locked(schemaLock(schema), () => openQueue(queueSchema, pool.query, clock, onError))
-}
 
 /** Within a transaction of the host's, which may go on when it fails. */
 const acceptWithin = async (
@@ -70,13 +59,8 @@ export const openStore = async (
   const onError = (error: unknown) => logger.warn(traceOf(error), 'a connection to the database was lost')
   const pool = await openPool(given, clock, onError)
   try {
-    const place = { pool, schema: given.schema, queueSchema: `${given.schema}_queue`, clock }
-    const queue = await prepare(place, (error) => onState(error))
-    const [aheadMs, key] = await Promise.all([
-      measureAhead(place),
-      pool.query(`SELECT key FROM ${given.schema}.hash_key`),
-    ])
-    const store: Watched = { ...place, queue, leases: createLeases(), aheadMs, hashKey: key.rows[0].key }
+    const store = await openPlace({ pool, schema: given.schema, clock }, onState)
+    const { queue } = store
     await reconcile(store, clock.now())
     const watch = await startWatch({ store, tell, onState })
 

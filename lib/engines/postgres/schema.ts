@@ -9,7 +9,8 @@ import type { Pool, Tx } from './pool.ts'
  *
  * `lease` is the token of whoever has it in work, null otherwise; `trying` and `sending` tell a try that was under
  * way from a wait in memory between two tries. When something is due is what pg-boss knows; `due_at` tells people.
- * Instants are milliseconds and may have fractions. Events, endpoints and outcomes are JSON.
+ * Instants are milliseconds and may have fractions. Events, endpoints and outcomes are JSON. Hashes in `repeats` are
+ * keyed with `hash_key`, and those that came from another store with that store's key, which is in `former_keys`.
  */
 const migrations = (s: string): readonly string[] => [
   `CREATE TABLE ${s}.events (
@@ -99,6 +100,7 @@ const migrations = (s: string): readonly string[] => [
    CREATE TABLE ${s}.hash_key (key bytea NOT NULL);
    INSERT INTO ${s}.hash_key
      SELECT sha256(convert_to(string_agg(gen_random_uuid()::text, ''), 'UTF8')) FROM generate_series(1, 4);
+   CREATE TABLE ${s}.former_keys (key bytea PRIMARY KEY);
 
    CREATE TABLE ${s}.handlers (
      endpoint_id text PRIMARY KEY,

@@ -1,7 +1,7 @@
 // What the calls of this engine work with, and the words of SQL that several of them share.
 import type { Clock } from '../../clock.ts'
-import { suspectFrom } from '../../delivery.ts'
 import type { Lease } from '../../engine.ts'
+import { suspectFrom } from '../../interruptions.ts'
 import type { Held, Leases } from './leases.ts'
 import type { Pool, Tx } from './pool.ts'
 import type { Entry, Queue, QueueName } from './queue.ts'
@@ -19,6 +19,8 @@ export type Store = {
   readonly aheadMs: number
   /** What the hashes of events are keyed with. */
   readonly hashKey: Uint8Array
+  /** What hashes of events that are gone are keyed with where they were copied from other stores. */
+  readonly formerKeys: readonly Uint8Array[]
 }
 
 /** PostgreSQL's text holds no NUL; JSON writes it out, other texts lose it here. */

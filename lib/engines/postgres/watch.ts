@@ -10,7 +10,7 @@ const pollMs = 1000
 const heartbeatMs = 3000
 const handlersMs = 60_000
 
-export type Watched = Store & { aheadMs: number }
+export type Watched = Store & { aheadMs: number; formerKeys: readonly Uint8Array[] }
 export type Watch = {
   /** The handlers that this process has; other processes leave their deliveries to it. */
   setHandlers(names: readonly string[]): void
@@ -61,6 +61,13 @@ export const measureAhead = async ({
   return rows[0].now - clock.now()
 }
 
+/** Another process may copy a store into this one at any time. */
+export const readFormerKeys = async ({
+  pool,
+  schema,
+}: Pick<Store, 'pool' | 'schema'>): Promise<Uint8Array[]> =>
+  (await pool.query(`SELECT key FROM ${schema}.former_keys`)).rows.map(({ key }) => key)
+
 /** Resolves when it hears, or knows that it cannot for now. */
 export const startWatch = async ({ store, tell, onState }: Parts): Promise<Watch> => {
   const { pool, queue, clock, schema } = store
@@ -92,6 +99,7 @@ export const startWatch = async ({ store, tell, onState }: Parts): Promise<Watch
   const poll = async () => {
     try {
       store.aheadMs = await measureAhead(store)
+      store.formerKeys = await readFormerKeys(store)
       await queue.monitor()
       await tellHandlers()
       onState(null)
