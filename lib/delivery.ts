@@ -162,12 +162,6 @@ export type NewMail = {
 
 export type MailState = 'pending' | 'sent' | 'failed'
 
-/** A message or a mail that the process died over so often is not tried again: it would loop for ever. */
-export const mostInterruptions = 10
-
-/** The second time is no accident that met many at once any more: what is interrupted so often is kept apart. */
-export const suspectFrom = 2
-
 /** One email owed. Instants are milliseconds since the Unix epoch. */
 export type Mail = {
   id: string

@@ -95,16 +95,18 @@ describe('architecture', () => {
     expect(all.filter(({ name }) => name === 'express').map(show)).toEqual([])
   })
 
-  test('the mail client is loaded only when used', () => {
+  test('the mail client and what PostgreSQL needs are loaded only when used', () => {
+    const optional = ['nodemailer', 'pg', 'pg-boss']
     const eager = all.filter(({ name, isType, file }) => {
       const isLazy = readFileSync(file, 'utf8').includes(`import('${name}')`)
-      return name === 'nodemailer' && !isType && !isLazy
+      return optional.includes(name) && !isType && !isLazy
     })
     expect(eager.map(show)).toEqual([])
   })
 
-  test('what engines share loads no foreign package: the worker of SQLite starts with it', () => {
-    const loaded = new Set(sources.map(path).filter((file) => dirname(file) === 'engine'))
+  test("what engines share loads no foreign package, nor does SQLite's worker", () => {
+    const beginnings = sources.map(path).filter((file) => dirname(file) === 'engine')
+    const loaded = new Set([...beginnings, 'engines/sqlite/worker.ts'])
     // A set walks through what is added to it meanwhile.
     for (const from of loaded)
       for (const one of all)

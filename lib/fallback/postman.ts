@@ -1,9 +1,10 @@
 // Claims the mails that are due, sends them and settles what came of it. It knows neither SMTP (mailer.ts)
 // nor words (letter.ts), and nothing of the tries that went before.
 import type { Clock } from '../clock.ts'
-import { type Mail, type MailNext, type MailOutcome, mostInterruptions } from '../delivery.ts'
+import type { Mail, MailNext, MailOutcome } from '../delivery.ts'
 import type { DigestRule } from '../digest.ts'
 import type { Engine, Lease, MailClaim } from '../engine.ts'
+import { mostInterruptions } from '../interruptions.ts'
 import type { Logger } from '../logger.ts'
 import type { Emit } from '../signals.ts'
 import { firstForm, type LetterForm, sendAs } from './forms.ts'

@@ -1,5 +1,6 @@
 // When a mail that did not get through is sent again, and when its messages go on apart. Pure.
-import { type Mail, type MailNext, type MailOutcome, mostInterruptions } from '../delivery.ts'
+import type { Mail, MailNext, MailOutcome } from '../delivery.ts'
+import { mostInterruptions } from '../interruptions.ts'
 
 const minute = 60_000
 const hour = 60 * minute

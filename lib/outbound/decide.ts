@@ -1,12 +1,6 @@
 // What happens next with a delivery. Pure and exhaustive: the dispatcher only carries out.
-import {
-  type Delivery,
-  mostInterruptions,
-  type Outcome,
-  type Policy,
-  type Reason,
-  suspectFrom,
-} from '../delivery.ts'
+import type { Delivery, Outcome, Policy, Reason } from '../delivery.ts'
+import { mostInterruptions, suspectFrom } from '../interruptions.ts'
 import { delayMs, endsTries, isSuccess } from './policy.ts'
 
 type ToFallback = { to: 'fallback'; reason: Reason }

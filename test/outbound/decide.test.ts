@@ -1,6 +1,7 @@
 // What happens next with a delivery, case by case and over whole lives.
 import fc from 'fast-check'
-import { mostInterruptions, type Outcome, type Policy } from '../../lib/delivery.ts'
+import type { Outcome, Policy } from '../../lib/delivery.ts'
+import { mostInterruptions } from '../../lib/interruptions.ts'
 import { type Decision, decideAfter, decideBefore, type Start } from '../../lib/outbound/decide.ts'
 import { isSuccess } from '../../lib/outbound/policy.ts'
 import { policies } from '../../lib/policies.ts'

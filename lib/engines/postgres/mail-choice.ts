@@ -1,8 +1,9 @@
 // Which mails one claim takes: pg-boss hands out what is due, and what is not to go out now goes back in with its
 // time. What of them is gathered is said in digests.ts.
-import { suspectFrom } from '../../delivery.ts'
+
 import type { DigestRule } from '../../digest.ts'
 import type { Step } from '../../engine/digesting.ts'
+import { suspectFrom } from '../../interruptions.ts'
 import { type Digests, digestsOf } from './digests.ts'
 import type { Tx } from './pool.ts'
 import type { Entry, Handed } from './queue.ts'

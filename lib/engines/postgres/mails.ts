@@ -1,8 +1,9 @@
 // The SQL of mails: claim with the stories that a letter tells, and settle. Which ones a claim takes is said in
 // mail-choice.ts, how they are settled in mail-settle.ts.
-import { suspectFrom } from '../../delivery.ts'
+
 import type { DigestRule } from '../../digest.ts'
 import type { AttemptRow, DeliveryRow, MailClaimRow, MailRow, StoryRow } from '../../engine/rows.ts'
+import { suspectFrom } from '../../interruptions.ts'
 import { attemptOf } from './leases.ts'
 import { type Chosen, choose } from './mail-choice.ts'
 import { type MailSettling, settleMail } from './mail-settle.ts'

@@ -1,11 +1,12 @@
 // The SQL of mails: claim with the stories that a letter tells, settle, and take apart. Which ones are gathered
 // is said in digests.ts.
 import type { DatabaseSync } from 'node:sqlite'
-import { type MailNext, type MailOutcome, suspectFrom } from '../../delivery.ts'
+import type { MailNext, MailOutcome } from '../../delivery.ts'
 import { type DigestRule, halfMessageId } from '../../digest.ts'
 import type { Step } from '../../engine/digesting.ts'
 import type { AttemptRow, DeliveryRow, MailClaimRow, MailRow } from '../../engine/rows.ts'
 import type { Lease } from '../../engine.ts'
+import { suspectFrom } from '../../interruptions.ts'
 import { attemptColumns, deliveryColumns, mailColumns } from './columns.ts'
 import type { Turn } from './deliveries.ts'
 import { digestCalls } from './digests.ts'
