@@ -13,7 +13,7 @@ const mostBytes = 2 ** 20
 
 /** The last row that a walk looked at. */
 type Position = { walk: number; at: number; seq: string }
-type Row = { seq: string; storedAt: number; bytes: number; isOwed: boolean }
+type Row = { seq: string; storedAt: number; bytes: number }
 /** `where` chooses an index; `prune` answers how many it did. */
 type Walk = { before: number | undefined; where: string; prune(seqs: readonly string[]): Promise<number> }
 
@@ -45,8 +45,7 @@ const older = async (
   limit: number,
 ): Promise<Row[]> => {
   const { rows } = await tx.query(
-    `SELECT e.seq::text, e.stored_at AS "storedAt", octet_length(e.event) AS bytes, EXISTS (
-       SELECT 1 FROM ${schema}.deliveries WHERE event = e.seq AND state IN ('pending', 'mailing')) AS "isOwed"
+    `SELECT e.seq::text, e.stored_at AS "storedAt", octet_length(e.event) AS bytes
      FROM ${schema}.events e
      WHERE ${where} AND (e.stored_at, e.seq) > ($1::double precision, $2::bigint) AND e.stored_at < $3
      ORDER BY e.stored_at, e.seq LIMIT $4 FOR UPDATE OF e SKIP LOCKED`,
@@ -55,17 +54,23 @@ const older = async (
   return rows
 }
 
-/** Those that are owed no more. What has ended is locked, and then looked at: nobody begins it anew meanwhile. */
+const isOwed = "state IN ('pending', 'mailing')"
+
+/** Those that are owed no more. What has ended is locked, and looked at again: nobody begins it anew meanwhile. */
 const notOwed = async (tx: Tx, { schema }: Store, rows: readonly Row[]): Promise<string[]> => {
-  const seqs = rows.filter(({ isOwed }) => !isOwed).map(({ seq }) => seq)
-  if (seqs.length === 0) return []
-  const deliveries = await tx.query(
-    `SELECT event::text AS seq, state IN ('pending', 'mailing') AS "isOwed" FROM ${schema}.deliveries
-     WHERE event = ANY($1::bigint[]) ORDER BY id FOR UPDATE`,
-    [seqs],
+  const without = async (seqs: string[], sql: string): Promise<string[]> => {
+    if (seqs.length === 0) return []
+    const deliveries = await tx.query(sql, [seqs])
+    const owed = new Set(deliveries.rows.flatMap(({ seq, isOwed }) => (isOwed ? [seq] : [])))
+    return seqs.filter((seq) => !owed.has(seq))
+  }
+  const select = `SELECT event::text AS seq, ${isOwed} AS "isOwed" FROM ${schema}.deliveries
+    WHERE event = ANY($1::bigint[])`
+  const ended = await without(
+    rows.map(({ seq }) => seq),
+    `${select} AND ${isOwed}`,
   )
-  const owed = new Set(deliveries.rows.flatMap(({ seq, isOwed }) => (isOwed ? [seq] : [])))
-  return seqs.filter((seq) => !owed.has(seq))
+  return without(ended, `${select} ORDER BY id FOR UPDATE`)
 }
 
 /** An attempt or a mail of an event, and what became of it. */
