@@ -28,7 +28,15 @@ const target = ({ file, name }: Import) => path(resolve(dirname(file), name))
 const show = (one: Import) => `${path(one.file)} imports ${isOurs(one) ? target(one) : one.name}`
 
 /** Files that know several rooms: the composition root, its halves and the front door. */
-const composition = ['index.ts', 'smshook.ts', 'dispatcher.ts', 'deliver.ts', 'formats.ts', 'retention.ts']
+const composition = [
+  'index.ts',
+  'copy.ts',
+  'smshook.ts',
+  'dispatcher.ts',
+  'deliver.ts',
+  'formats.ts',
+  'retention.ts',
+]
 const contracts = ['gateway.ts', 'define-gateway.ts', 'engine.ts']
 const isNoun = (file: string) =>
   !file.includes('/') && !composition.includes(file) && !contracts.includes(file)

@@ -12,10 +12,12 @@ export type CopiedEvent = {
   event: string
   hasText: boolean
   hasMedia: boolean
+  /** An earlier slice had it too, with other deliveries. */
+  isAgain: boolean
 }
 
 /** Tells a row from all others of its table, now and when it is read again. */
-type Origin = { seq: number; createdAt: number }
+export type Origin = { seq: number; createdAt: number }
 
 /** A delivery as its mail knows it. */
 export type CopiedMember = Origin & {

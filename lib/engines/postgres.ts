@@ -22,7 +22,7 @@ export type PostgresOptions = {
   schema?: string | undefined
 }
 
-const optionsSchema = z
+export const postgresOptions = z
   .strictObject({
     url: z
       .string()
@@ -41,8 +41,9 @@ const optionsSchema = z
   })
   .describe("{ url: 'postgres://user:password@host:5432/name' }, or { pool }")
 
-const checked = (options: PostgresOptions): PostgresOptions & { schema: string } => {
-  const { url, pool, schema = 'smshook' } = checkOptions(optionsSchema, options)
+/** Throws an OptionsError. */
+export const checkedPostgres = (options: PostgresOptions): PostgresOptions & { schema: string } => {
+  const { url, pool, schema = 'smshook' } = checkOptions(postgresOptions, options)
   if ((url === undefined) === (pool === undefined))
     throw new OptionsError(
       'options-invalid',
@@ -59,7 +60,7 @@ const checked = (options: PostgresOptions): PostgresOptions & { schema: string }
  * the packages is missing.
  */
 export const postgres = (options: PostgresOptions): Engine => {
-  const given = checked(options)
+  const given = checkedPostgres(options)
   const location = locationOf(given.url)
   let context: EngineContext | null = null
   const { onDue, tell } = createListeners(() => context?.logger)

@@ -43,10 +43,12 @@ const readerOf = (db: DatabaseSync, { rows, bytes: mostBytes }: SliceSize) => {
       d.reason FROM deliveries d CROSS JOIN events e ON e.seq = d.event WHERE d.seq > ? ORDER BY d.seq LIMIT ?`)
   const attempts = db.prepare(`
     SELECT round, ${attemptColumns} FROM attempts WHERE delivery = ? ORDER BY round, n`)
-  const event = db.prepare(`SELECT ${eventColumns} FROM events e WHERE seq = ?`)
+  const event = db.prepare(`
+    SELECT ${eventColumns}, EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq AND seq <= ?) AS isAgain
+    FROM events e WHERE seq = ?`)
   const text = db.prepare('SELECT event FROM events WHERE seq = ?')
   const owingNothing = db.prepare(`
-    SELECT ${eventColumns} FROM events e
+    SELECT ${eventColumns}, 0 AS isAgain FROM events e
     WHERE e.seq > ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = e.seq) ORDER BY e.seq LIMIT ?`)
   const mails = db.prepare(`
     SELECT seq, created_at AS createdAt, recipients, message_id AS messageId, state, tries, interruptions,
@@ -69,13 +71,14 @@ const readerOf = (db: DatabaseSync, { rows, bytes: mostBytes }: SliceSize) => {
     return end < 0 ? [...found] : found.slice(0, end)
   }
 
-  type EventRow = Sized &
-    Omit<CopiedEvent, 'event' | 'hasText' | 'hasMedia'> & { hasText: 0 | 1; hasMedia: 0 | 1 }
-  const eventOf = ({ seq, bytes: _bytes, hasText, hasMedia, ...row }: EventRow): CopiedEvent => ({
+  type Flags = 'hasText' | 'hasMedia' | 'isAgain'
+  type EventRow = Sized & Omit<CopiedEvent, 'event' | Flags> & Record<Flags, 0 | 1>
+  const eventOf = ({ seq, bytes: _bytes, hasText, hasMedia, isAgain, ...row }: EventRow): CopiedEvent => ({
     ...row,
+    event: (text.get(seq) as { event: string }).event,
     hasText: hasText === 1,
     hasMedia: hasMedia === 1,
-    event: (text.get(seq) as { event: string }).event,
+    isAgain: isAgain === 1,
   })
 
   type DeliveryRow = Omit<CopiedDelivery, 'attempts'> & { event: number }
@@ -85,7 +88,7 @@ const readerOf = (db: DatabaseSync, { rows, bytes: mostBytes }: SliceSize) => {
     let bytes = 0
     for (const { event: eventSeq, ...row } of deliveries.all(after, rows) as DeliveryRow[]) {
       const tried = attempts.all(row.seq) as CopiedDelivery['attempts']
-      const found = events.has(eventSeq) ? null : (event.get(eventSeq) as EventRow)
+      const found = events.has(eventSeq) ? null : (event.get(after, eventSeq) as EventRow)
       bytes += tried.reduce((sum, { outcome }) => sum + outcome.length, found?.bytes ?? 0)
       if (slice.length > 0 && bytes > mostBytes) break
       if (found) events.set(eventSeq, eventOf(found))
