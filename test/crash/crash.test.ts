@@ -11,7 +11,7 @@ import { type AppSettings, killApps, startApp } from '../support/app-process.ts'
 import { scale, seed, tell } from '../support/torture.ts'
 import { until } from '../support/until.ts'
 import { describeMoment, type Life, live } from './cycle.ts'
-import { figures } from './figures.ts'
+import { figures, quantile } from './figures.ts'
 import { createLedger, faultsOf, recordKill } from './ledger.ts'
 import { startOutside } from './outside.ts'
 import { snapshot } from './snapshot.ts'
@@ -64,7 +64,11 @@ test(
       app.kill('SIGTERM')
       expect(await app.ended).toMatchObject({ code: 0 })
 
-      tell('crash', figures({ ledger, lives, found, outside }))
+      const again = lives.flatMap(({ againMs }) => againMs ?? [])
+      tell('crash', {
+        ...figures({ ledger, lives, found, outside }),
+        'tried again after ready': `${quantile(again, 0.5)} median, ${quantile(again, 1)} most`,
+      })
       expect(verdict(found, { ledger, outside, tries, mails: mailsOf(outside) })).toEqual([])
       const left = snapshot(file)
       expect(faultsOf(ledger, left)).toEqual([])

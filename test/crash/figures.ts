@@ -1,19 +1,29 @@
 // What happened, in a few numbers, for whoever reads the output of the test.
 import type { Found } from '../../lib/engine.ts'
-import type { Life } from './cycle.ts'
 import type { Ledger } from './ledger.ts'
 import type { Outside } from './outside.ts'
 
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, one) => total + one, 0)
 
-type Ran = { ledger: Ledger; lives: readonly Life[]; found: readonly Found[]; outside: Outside }
+type Ran = {
+  ledger: Ledger
+  /** `isLate`: the moment at which it was to be killed did not come. */
+  lives: readonly { isLate: boolean }[]
+  found: readonly Found[]
+  outside: Outside
+}
+
+/** `0.5` is the median, `1` the most. */
+export const quantile = (numbers: readonly number[], share: number): string => {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const value = sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)]
+  return value === undefined ? 'none' : `${value.toFixed(0)} ms`
+}
 
 export const figures = ({ ledger, lives, found, outside }: Ran): Record<string, string | number> => {
   const posts = [...ledger.posts.values()]
   const deliveries = found.flatMap((one) => one.deliveries)
   const inState = (state: string) => deliveries.filter(({ delivery }) => delivery.state === state).length
-  const again = lives.flatMap(({ againMs }) => againMs ?? []).sort((a, b) => a - b)
-  const ms = (value: number | undefined) => `${value?.toFixed(0)} ms`
   const tried = [...outside.tried.values()]
   return {
     kills: lives.length,
@@ -31,6 +41,5 @@ export const figures = ({ ledger, lives, found, outside }: Ran): Record<string, 
     'taken more than once': sum(tried.map(({ taken }) => Math.max(0, taken - 1))),
     mails: new Set(outside.smtp.received.map(({ mail }) => mail.messageId)).size,
     'copies of mails': outside.smtp.received.length,
-    'tried again after ready': `${ms(again[again.length >> 1])} median, ${ms(again.at(-1))} most`,
   }
 }

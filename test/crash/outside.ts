@@ -2,6 +2,7 @@
 // Their answers follow from the message alone, and they keep count of what reached them.
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Asked, startHttp } from '../support/http-server.ts'
 import { type Smtp, startSmtp } from '../support/smtp.ts'
 
@@ -18,10 +19,10 @@ export type Outside = {
   /** By endpoint and message id; see `nameOf`. */
   tried: ReadonlyMap<string, Tried>
   totals: { asked: number; taken: number }
-  /** Called at each try that arrives, with its name, before it is answered. */
-  onAsked: (name: string) => void
+  /** Called at each try that arrives, with its name and what was before the endpoint in the path, before it is answered. */
+  onAsked: (name: string, who: string, response: ServerResponse) => void
   /** Called when a 200 was handed to the socket. */
-  onTaken: () => void
+  onTaken: (who: string) => void
   close(): Promise<void>
 }
 
@@ -43,31 +44,35 @@ const fateOf = (name: string, n: number): Fate => {
   return how < 0.3 ? 'reset' : 'fail'
 }
 
-const messageIdOf = ({ path, body }: Asked): string =>
-  path === '/crm' ? new URLSearchParams(body).get('message_id')! : body
+const messageIdOf = (endpointId: string, { body }: Asked): string =>
+  endpointId === 'crm' ? new URLSearchParams(body).get('message_id')! : body
 
-export const startOutside = async (): Promise<Outside> => {
+/** An answer takes up to `mostMs`, and at least a twentieth of it. */
+export const startOutside = async ({ mostMs = 0 } = {}): Promise<Outside> => {
   const tried = new Map<string, Tried>()
   const totals = { asked: 0, taken: 0 }
 
-  const answer = (asked: Asked, response: ServerResponse) => {
-    const name = nameOf(asked.path.slice(1), messageIdOf(asked))
+  const answer = async (asked: Asked, response: ServerResponse) => {
+    const [endpointId, who] = asked.path.slice(1).split('/').reverse() as [string, string?]
+    const name = nameOf(endpointId, messageIdOf(endpointId, asked))
     const one = tried.get(name) ?? { asked: 0, taken: 0 }
     tried.set(name, one)
     one.asked += 1
     totals.asked += 1
-    outside.onAsked(name)
-    switch (fateOf(name, one.asked)) {
+    outside.onAsked(name, who ?? '', response)
+    const fate = fateOf(name, one.asked)
+    if (mostMs > 0) await pause(mostMs * Math.max(chance(name, one.asked, 'slow'), 0.05))
+    switch (fate) {
       case 'take':
         one.taken += 1
         totals.taken += 1
-        response.end(() => outside.onTaken())
+        response.end(() => outside.onTaken(who ?? ''))
         break
       case 'fail':
         response.writeHead(500).end('no')
         break
       case 'reset':
-        response.socket!.destroy()
+        response.socket?.destroy()
         break
       case 'never':
         break

@@ -23,7 +23,7 @@ export type Death = {
 }
 
 export type AppSettings = {
-  /** The database. */
+  /** The database: a file of SQLite, or the URL of a PostgreSQL. */
   file: string
   /** Asked at `/crm` and `/app` what becomes of a try: 200 is success, `die` in an answer of `/app` is death. */
   outside: string
@@ -33,6 +33,8 @@ export type AppSettings = {
   timeoutMs: number
   /** How long tries under way get to finish on SIGTERM. Default: what is the default of `close`. */
   graceMs?: number
+  /** How many times longer than usual it waits between tries. Default: 1. */
+  slowness?: number
   death: Death | null
 }
 
@@ -48,6 +50,8 @@ export type AppProcess = {
   /** How it ended, and what it said to stderr. */
   ended: Promise<{ signal: NodeJS.Signals | null; code: number | null; stderr: string }>
   kill(signal: NodeJS.Signals): void
+  /** Another death than that of the settings, its calls counted from now on. */
+  arm(death: Death): void
   /** The status; null when no answer came. */
   post(post: Post): Promise<number | null>
   counts(): Promise<Counts>
@@ -108,6 +112,7 @@ export const startApp = (settings: AppSettings): AppProcess => {
     closing,
     ended,
     kill: (signal) => child.kill(signal),
+    arm: (death) => child.send(death),
     post: async ({ id, line, text }) => {
       const body = new URLSearchParams({
         service_id: '7',

@@ -1,38 +1,50 @@
-// An app that is there to be killed: Express with smshook on an SQLite file, started as a process of its own by
+// An app that is there to be killed: Express with smshook on SQLite or PostgreSQL, started as a process of its own by
 // app-process.ts. What its webhook and its handler do is decided by the test, which both of them ask.
 import { flushCompileCache } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import type { Engine } from '../../lib/engine.ts'
-import { smshook, sqlite, urlNetworks } from '../../lib/index.ts'
-import { type AppSettings, numbers } from './app-process.ts'
+import { postgres, smshook, sqlite, urlNetworks } from '../../lib/index.ts'
+import { type AppSettings, type Death, numbers } from './app-process.ts'
 
-const { file, outside, smtp, tries, timeoutMs, graceMs, death } = JSON.parse(process.argv[2]!) as AppSettings
+const settings = JSON.parse(process.argv[2]!) as AppSettings
+const { file, outside, smtp, tries, timeoutMs, graceMs, slowness = 1 } = settings
 
 const die = () => process.kill(process.pid, 'SIGKILL')
 
+const deadly = ['accept', 'claim', 'settle', 'claimMails', 'settleMail'] as const
+
 /** The engine, deadly at one moment of one call. */
 const armed = (engine: Engine): Engine => {
-  if (death === null) return engine
-  const method = engine[death.call] as (...given: unknown[]) => Promise<unknown>
+  let { death } = settings
   let calls = 0
-  const deadly = async (...given: unknown[]) => {
-    calls += 1
-    if (calls !== death.nth) return method(...given)
-    if (death.when === 'before') die()
-    const answer = method(...given)
-    // By then the call is with the thread that writes, but not yet back.
-    if (death.when === 'during') setImmediate(die)
-    const value = await answer
-    if (death.when === 'after') die()
-    return value
+  process.on('message', (another: Death) => {
+    death = another
+    calls = 0
+  })
+  const within = (name: (typeof deadly)[number]) => {
+    const method = engine[name] as (...given: unknown[]) => Promise<unknown>
+    return async (...given: unknown[]) => {
+      if (death?.call !== name) return method(...given)
+      calls += 1
+      if (calls !== death.nth) return method(...given)
+      const { when } = death
+      if (when === 'before') die()
+      const answer = method(...given)
+      // By then the call is with whoever writes, but not yet back.
+      if (when === 'during') setImmediate(die)
+      const value = await answer
+      if (when === 'after') die()
+      return value
+    }
   }
-  return { ...engine, [death.call]: deadly }
+  return { ...engine, ...Object.fromEntries(deadly.map((name) => [name, within(name)])) }
 }
 
 // Two waits in memory, then one that is parked.
-const policy = { tries, delaysMs: [5, 10, 60, 5, 10, 60, 5, 10, 60], timeoutMs }
-const holdMs = 40
+const delaysMs = [5, 10, 60, 5, 10, 60, 5, 10, 60].map((ms) => ms * slowness)
+const policy = { tries, delaysMs, timeoutMs }
+const holdMs = 40 * slowness
 
 const sms = smshook({
   gateways: { pbx: urlNetworks({ allowUnauthenticated: true }) },
@@ -50,7 +62,7 @@ const sms = smshook({
   },
   // Each message in an email of its own, however many they are, so that each can be counted.
   fallback: { smtp, from: 'sms@example.com', to: 'owner@example.com', mailsPerHour: false },
-  engine: armed(sqlite(file)),
+  engine: armed(/^postgres(ql)?:/.test(file) ? postgres({ url: file }) : sqlite(file)),
   holdMs,
   logger: { info: () => {}, warn: () => {}, error: (...said) => console.error(JSON.stringify(said)) },
 })

@@ -14,6 +14,7 @@ const parts = {
   retention: ['test/smshook-retention', 'test/engines/sqlite/erase', 'test/engines/sqlite/plans'],
   hostile: ['test/hostile'],
   floods: ['test/floods'],
+  postgres: ['test/postgres/crash'],
 }
 type Part = keyof typeof parts
 const names = Object.keys(parts) as Part[]
