@@ -37,23 +37,25 @@ const kinds = {
 }
 type Kind = keyof typeof kinds
 
-/** What is in work of a group, in all and at other processes. */
+/** What is in work of a group, in all and at other processes; what was given back is not. */
 type Standing = { group: string; active: number; elsewhere: number }
 
 /**
  * Of one process after the other, so that each sees what the others have taken. It only leases, so it is not flushed;
  * and none of it may read a whole table, whatever the statistics of one that grew just now say.
  */
-const beginOf = ({ schema, leases }: Store): string => `
+const beginOf = ({ schema, queueSchema, leases }: Store): string => `
   SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
   SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:claim'));
   SELECT
     (SELECT json_agg(s) FROM (
       SELECT kind || ':' || endpoint_id AS "group", count(*) AS active,
         count(*) FILTER (WHERE trying AND split_part(lease, '.', 1) <> '${leases.holder}') AS elsewhere
-      FROM ${schema}.deliveries WHERE lease IS NOT NULL GROUP BY 1) s) AS standings,
+      FROM ${schema}.deliveries d WHERE lease IS NOT NULL AND (
+        SELECT j.state = 'active' FROM ${queueSchema}.job j WHERE j.name = 'deliveries' AND j.id = d.id
+      ) GROUP BY 1) s) AS standings,
     (SELECT json_agg(endpoint_id) FROM ${schema}.handlers
-      WHERE seen_at > now() - interval '${handlerGoneMinutes} minutes') AS handlers`
+      WHERE seen_at > ${queueSchema}.job_now() - interval '${handlerGoneMinutes} minutes') AS handlers`
 
 /** Handlers that another process has, and this one does not. */
 const elsewhere = (handlers: readonly string[], own: readonly string[] | undefined): string[] => {

@@ -14,10 +14,10 @@ export const openPlace = async (
   onError: (error: unknown) => void,
 ): Promise<Watched> => {
   const place = { pool, schema, queueSchema: `${schema}_queue`, clock }
-  await migrate(pool, schema)
-  const queue = await pool.locked(schemaLock(schema), () =>
-    openQueue(place.queueSchema, pool.query, clock, onError),
-  )
+  const queue = await pool.locked(schemaLock(schema), async () => {
+    await migrate(place)
+    return openQueue(place.queueSchema, pool.query, clock, onError)
+  })
   const [aheadMs, formerKeys, key] = await Promise.all([
     measureAhead(place),
     readFormerKeys(place),

@@ -1,11 +1,13 @@
 // The tables, as numbered migrations that only go forward, and bringing a schema up to date while any number of
-// processes start.
+// processes start and others go on working.
+import type { Clock } from '../../clock.ts'
 import { EngineError } from '../../errors.ts'
+import { codeOf } from './errors.ts'
 import type { Pool, Tx } from './pool.ts'
 
 /**
- * The nth brings a schema from version n-1 to version n. A published one never changes. What takes long on a large
- * table, such as an index, is made in a way that lets others write.
+ * The nth brings a schema from version n-1 to version n. A published one never changes. Each is a transaction: while it
+ * runs nobody writes to the tables it changes, so nothing that takes long on a large one belongs here.
  *
  * `lease` is the token of whoever has it in work, null otherwise; `trying` and `sending` tell a try that was under
  * way from a wait in memory between two tries. When something is due is what pg-boss knows; `due_at` tells people.
@@ -111,33 +113,56 @@ const migrations = (s: string): readonly string[] => [
 /** Whoever changes the schema, or has pg-boss change its own, holds this lock. */
 export const schemaLock = (schema: string): string => `hashtext('smshook:${schema}:schema')`
 
+/** How long a step waits for a lock: whoever comes after it waits as long. */
+const lockSeconds = 1
+const pauseMs = 500
+/** How often a step is tried again when somebody else works on its tables for longer. */
+const mostTries = 30
+
+/** Whoever else changes it has to wait until the transaction ends. */
 const versionOf = async (tx: Tx, schema: string): Promise<number> => {
   const table = await tx.query('SELECT to_regclass($1) IS NOT NULL AS known', [`${schema}.version`])
   if (!table.rows[0].known) return 0
-  const { rows } = await tx.query(`SELECT version FROM ${schema}.version`)
+  const { rows } = await tx.query(`SELECT version FROM ${schema}.version FOR UPDATE`)
   return rows[0].version
 }
 
+const isLocked = (error: unknown): boolean => codeOf(error) === '55P03'
+
 /**
- * Brings the schema up to date, at once or not at all; of several processes that try, one does it. Throws an
+ * Brings the schema up to date, step by step, each at once or not at all. The caller holds the `schemaLock`. Throws an
  * EngineError when a newer smshook wrote it.
  */
-export const migrate = async (pool: Pool, schema: string): Promise<void> => {
-  const steps = migrations(schema)
-  await pool.transact(async (tx) => {
-    await tx.query(`SELECT pg_advisory_xact_lock(${schemaLock(schema)})`)
-    const version = await versionOf(tx, schema)
-    if (version > steps.length)
-      throw new EngineError(
-        'engine-newer',
-        `The schema ${schema} of ${pool.location} has version ${version} and this smshook knows versions up to ${steps.length}: a newer smshook wrote it. Install that smshook or a later one, or give postgres() another schema.`,
-      )
-    if (version === steps.length) return
-    if (version === 0)
-      await tx.query(`CREATE SCHEMA IF NOT EXISTS ${schema};
-        CREATE TABLE ${schema}.version (version integer NOT NULL);
-        INSERT INTO ${schema}.version VALUES (0)`)
-    for (const step of steps.slice(version)) await tx.query(step)
-    await tx.query(`UPDATE ${schema}.version SET version = $1`, [steps.length])
-  })
+export const migrate = async (
+  { pool, schema, clock }: { pool: Pool; schema: string; clock: Clock },
+  steps: readonly string[] = migrations(schema),
+): Promise<void> => {
+  /** Answers whether there is more to do. */
+  const step = () =>
+    pool.transact(async (tx) => {
+      const version = await versionOf(tx, schema)
+      if (version > steps.length)
+        throw new EngineError(
+          'engine-newer',
+          `The schema ${schema} of ${pool.location} has version ${version} and this smshook knows versions up to ${steps.length}: a newer smshook wrote it. Install that smshook or a later one, or give postgres() another schema.`,
+        )
+      if (version === steps.length) return false
+      if (version === 0)
+        await tx.query(`CREATE SCHEMA IF NOT EXISTS ${schema};
+          CREATE TABLE ${schema}.version (version integer NOT NULL);
+          INSERT INTO ${schema}.version VALUES (0)`)
+      await tx.query(`SET LOCAL lock_timeout = '${lockSeconds}s'; ${steps[version]}`)
+      await tx.query(`UPDATE ${schema}.version SET version = $1`, [version + 1])
+      return version + 1 < steps.length
+    })
+
+  for (let left = mostTries; ; ) {
+    try {
+      if (!(await step())) return
+    } catch (error) {
+      if (left === 0 || !isLocked(error)) throw error
+      left -= 1
+      await clock.sleep(pauseMs)
+    }
+  }
 }

@@ -70,7 +70,7 @@ export const readFormerKeys = async ({
 
 /** Resolves when it hears, or knows that it cannot for now. */
 export const startWatch = async ({ store, tell, onState }: Parts): Promise<Watch> => {
-  const { pool, queue, clock, schema } = store
+  const { pool, queue, clock, schema, queueSchema } = store
   let handlers: readonly string[] = []
   let toldHandlersAt = Number.NEGATIVE_INFINITY
   let endListening: (() => Promise<void>) | null = null
@@ -80,8 +80,8 @@ export const startWatch = async ({ store, tell, onState }: Parts): Promise<Watch
     toldHandlersAt = clock.now()
     await pool.query(
       `INSERT INTO ${schema}.handlers (endpoint_id, seen_at)
-       SELECT t.id, now() FROM unnest($1::text[]) AS t (id) ORDER BY t.id
-       ON CONFLICT (endpoint_id) DO UPDATE SET seen_at = now()`,
+       SELECT t.id, ${queueSchema}.job_now() FROM unnest($1::text[]) AS t (id) ORDER BY t.id
+       ON CONFLICT (endpoint_id) DO UPDATE SET seen_at = excluded.seen_at`,
       [handlers.map(columnText)],
     )
   }
