@@ -54,21 +54,21 @@ const older = async (
   return rows
 }
 
-const isOwed = "state IN ('pending', 'mailing')"
+const owed = "state IN ('pending', 'mailing')"
 
 /** Those that are owed no more. What has ended is locked, and looked at again: nobody begins it anew meanwhile. */
 const notOwed = async (tx: Tx, { schema }: Store, rows: readonly Row[]): Promise<string[]> => {
   const without = async (seqs: string[], sql: string): Promise<string[]> => {
     if (seqs.length === 0) return []
     const deliveries = await tx.query(sql, [seqs])
-    const owed = new Set(deliveries.rows.flatMap(({ seq, isOwed }) => (isOwed ? [seq] : [])))
-    return seqs.filter((seq) => !owed.has(seq))
+    const those = new Set(deliveries.rows.flatMap(({ seq, isOwed }) => (isOwed ? [seq] : [])))
+    return seqs.filter((seq) => !those.has(seq))
   }
-  const select = `SELECT event::text AS seq, ${isOwed} AS "isOwed" FROM ${schema}.deliveries
+  const select = `SELECT event::text AS seq, ${owed} AS "isOwed" FROM ${schema}.deliveries
     WHERE event = ANY($1::bigint[])`
   const ended = await without(
     rows.map(({ seq }) => seq),
-    `${select} AND ${isOwed}`,
+    `${select} AND ${owed}`,
   )
   return without(ended, `${select} ORDER BY id FOR UPDATE`)
 }
