@@ -1,6 +1,5 @@
 // Which mails one claim takes: pg-boss hands out what is due, and what is not to go out now goes back in with its
 // time. What of them is gathered is said in digests.ts.
-
 import type { DigestRule } from '../../digest.ts'
 import type { Step } from '../../engine/digesting.ts'
 import { suspectFrom } from '../../interruptions.ts'
@@ -36,8 +35,7 @@ const isSuspect = ({ interruptions }: Due): boolean => interruptions >= suspectF
 /** Its entry tells how often it was interrupted: who had it before has not lost it since. */
 const isKnown = ({ group, retryCount }: Handed): boolean => group === suspects && retryCount === 0
 
-const inOrder = (chosen: Chosen[]): Chosen[] =>
-  chosen.sort((a, b) => Number(isSuspect(b)) - Number(isSuspect(a)) || a.dueAt - b.dueAt || a.seq - b.seq)
+const inOrder = (chosen: Chosen[]): Chosen[] => chosen.sort((a, b) => a.dueAt - b.dueAt || a.seq - b.seq)
 
 /** For a claim that no other is under way beside. */
 export const choose = async (
@@ -52,7 +50,9 @@ export const choose = async (
   /** What was gathered and is to be handed out yet. */
   const promised = new Set<string>()
   /** One at a time; one counts from the claim on that makes it suspect. */
-  let mayTakeSuspect = !leases.alive('mails', now).some(({ group }) => group === suspects)
+  const mayTakeSuspect = !leases.alive('mails', now).some(({ group }) => group === suspects)
+  let suspect: Chosen | null = null
+  const room = () => limit - chosen.length - (suspect ? 1 : 0)
 
   const fetchSuspect = (): Promise<Handed[]> =>
     queue.fetch(tx, 'mails', {
@@ -113,7 +113,7 @@ export const choose = async (
       if (!digests || isBegun) return { to: 'send' }
       for (;;) {
         const step = digests.next(recipients)
-        if (step.to !== 'gather' || chosen.length + promised.size >= limit) return step
+        if (step.to !== 'gather' || promised.size >= room()) return step
         const gathered = await digests.gather(recipients)
         if (!gathered) return { to: 'send' }
         promised.add(gathered.mail)
@@ -124,7 +124,7 @@ export const choose = async (
     for (const row of rows) {
       if (members.has(row.id)) continue
       const step = await stepOf(row)
-      if (step.to === 'send' && chosen.length < limit) take(row)
+      if (step.to === 'send' && room() > 0) take(row)
       else if (step.to === 'park') parked.push({ ...row, dueAt: step.until })
       else left.push(row)
     }
@@ -144,27 +144,35 @@ export const choose = async (
     )
   }
 
+  /** Answers whether there may be one to fetch. Of those that only now turn out to be suspects one may come first. */
+  const sortSuspects = async (rows: readonly Chosen[]): Promise<boolean> => {
+    const anew = rows.filter((row) => !isKnown(row))
+    const held = suspect ?? rows.find(isKnown) ?? null
+    suspect = held && anew.some((one) => one.interruptions < held.interruptions) ? null : held
+    await putAnew(held && !suspect ? [...anew, held] : anew)
+    return anew.length > 0
+  }
+
   let looked = 0
   let isSuspectDue = true
   let reach = limit
-  while (chosen.length < limit && looked < mostLooked) {
-    const suspect: Handed[] = mayTakeSuspect && isSuspectDue ? await fetchSuspect() : []
-    const handed = suspect.length > 0 ? suspect : await fetchOthers(reach)
+  while (room() > 0 && looked < mostLooked) {
+    const isFetching: boolean = mayTakeSuspect && isSuspectDue && !suspect
+    isSuspectDue = false
+    const handed = isFetching ? await fetchSuspect() : await fetchOthers(reach)
+    if (handed.length === 0 && isFetching) continue
     if (handed.length === 0) break
     looked += handed.length
     const outgoing = chosen.length + promised.size
     const rows = await rowsOf(handed)
     await dropUnknown(handed, rows)
-    const known = rows.filter((row) => isSuspect(row) && isKnown(row))
-    const anew = rows.filter((row) => isSuspect(row) && !isKnown(row))
-    known.forEach(take)
-    await putAnew(anew)
-    mayTakeSuspect &&= known.length === 0
-    isSuspectDue = suspect.length > 0 || anew.length > 0
+    const isFound = await sortSuspects(rows.filter(isSuspect))
+    isSuspectDue = isFound || (isFetching && !suspect)
     await sort(rows.filter((row) => !isSuspect(row)))
     // Where all have to wait there is a flood of them: the next look goes further.
-    const isVain = suspect.length === 0 && chosen.length + promised.size === outgoing
-    reach = isVain ? Math.min(reach * 2, mostLooked) : limit - chosen.length
+    const isVain = !isFetching && chosen.length + promised.size === outgoing
+    reach = isVain ? Math.min(reach * 2, mostLooked) : room()
   }
-  return { chosen: inOrder(chosen), isMore: looked >= mostLooked || promised.size > 0 }
+  const first = suspect ? [suspect] : []
+  return { chosen: [...first, ...inOrder(chosen)], isMore: looked >= mostLooked || promised.size > 0 }
 }

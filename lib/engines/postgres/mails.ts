@@ -20,9 +20,13 @@ import {
 
 export type MailWish = { limit: number; leaseMs: number; digests?: DigestRule | null }
 
-/** One process after the other, since each counts what the others have sent. Flushed: what is gathered stays so. */
-const beginOf = ({ schema }: Store): string =>
-  `SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:mails'))`
+/**
+ * One process after the other, since each counts what the others have sent. Flushed: what is gathered stays so. None
+ * of it may read a whole table, whatever the statistics of one that grew just now say.
+ */
+const beginOf = ({ schema }: Store): string => `
+  SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+  SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:mails'))`
 
 const lend = async (
   tx: Tx,
@@ -71,39 +75,41 @@ const storiesOf = async (
 
 export const mailCalls = (store: Store) => {
   const { queue, leases, pool } = store
-  return {
-    async claimMails({ limit, leaseMs, digests = null }: MailWish, now: number): Promise<MailClaimRow[]> {
-      const token = leases.token()
-      const over = leases.over('mails', now)
-      const claims = await pool.transact(async (tx) => {
-        await queue.giveBack(tx, 'mails', over.map(attemptOf))
-        const { chosen, isMore } = await choose(tx, store, { limit, digests }, now)
-        if (isMore) await notify(tx, store)
-        if (chosen.length === 0) return []
-        const rows = await lend(tx, store, chosen, token, now)
-        const ids = chosen.map(({ id }) => id)
-        const stories = await storiesOf(tx, store, ids)
-        return chosen.map(({ id, chars, retryCount }) => ({
-          mail: rows.get(id)!,
-          stories: stories.get(id)!,
-          chars,
-          retryCount,
-        }))
-      }, beginOf(store))
+  /** Claims of one process are made in order, and those that wait for the lock hold one connection at most. */
+  let last: Promise<unknown> = Promise.resolve()
 
-      for (const one of over) one.isGivenBack = true
-      return claims.map(({ mail, stories, chars, retryCount }) => {
-        leases.add({
-          lease: { id: String(mail.id), token },
-          queue: 'mails',
-          group: mail.interruptions >= suspectFrom ? suspects : null,
-          chars,
-          retryCount,
-          endsAt: now + leaseMs,
-          isGivenBack: false,
-        })
-        return { token, mail, stories }
-      })
+  const claimMails = async (
+    { limit, leaseMs, digests = null }: MailWish,
+    now: number,
+  ): Promise<MailClaimRow[]> => {
+    const token = leases.token()
+    const over = leases.over('mails', now)
+    const claimed = await pool.transact(async (tx) => {
+      await queue.giveBack(tx, 'mails', over.map(attemptOf))
+      const { chosen, isMore } = await choose(tx, store, { limit, digests }, now)
+      if (isMore) await notify(tx, store)
+      if (chosen.length === 0) return []
+      const rows = await lend(tx, store, chosen, token, now)
+      const stories = await storiesOf(tx, store, [...rows.keys()])
+      return chosen.map(({ id, chars, retryCount }) => ({
+        held: { lease: { id, token }, queue: 'mails' as const, chars, retryCount },
+        row: { token, mail: rows.get(id)!, stories: stories.get(id)! },
+      }))
+    }, beginOf(store))
+
+    for (const one of over) one.isGivenBack = true
+    for (const { held, row } of claimed) {
+      const group = row.mail.interruptions >= suspectFrom ? suspects : null
+      leases.add({ ...held, group, endsAt: now + leaseMs, isGivenBack: false })
+    }
+    return claimed.map(({ row }) => row)
+  }
+
+  return {
+    claimMails(wish: MailWish, now: number): Promise<MailClaimRow[]> {
+      const claiming = last.then(() => claimMails(wish, now))
+      last = claiming.catch(() => {})
+      return claiming
     },
 
     async settleMail(settling: MailSettling): Promise<'settled' | 'lost'> {
