@@ -68,7 +68,16 @@ const insertEvents = async (tx: Tx, { schema }: Store, rows: AcceptanceRow[], no
       now,
     ],
   )
-  return new Map<string, string>(stored.rows.map(({ seq, hash }) => [hash, seq]))
+  const events = new Map<string, string>(stored.rows.map(({ seq, hash }) => [hash, seq]))
+  if (events.size === 0) return events
+  // The statement waits for whoever removes one of them, and then does not see yet the hash that is left of it.
+  const gone = await tx.query(
+    `DELETE FROM ${schema}.events WHERE hash IN (SELECT hash FROM ${schema}.repeats WHERE hash = ANY($1))
+     RETURNING encode(hash, 'hex') AS hash`,
+    [[...events.keys()].map(asBytes)],
+  )
+  for (const { hash } of gone.rows) events.delete(hash)
+  return events
 }
 
 /** Those that came before and were gone already when their store was copied into this one. */
@@ -86,7 +95,8 @@ const goneBefore = async (tx: Tx, { schema }: Store, rows: readonly AcceptanceRo
 const joinable = async (tx: Tx, { schema }: Store, hashes: readonly string[]) => {
   if (hashes.length === 0) return new Map<string, string>()
   const known = await tx.query(
-    `SELECT seq::text, encode(hash, 'hex') AS hash FROM ${schema}.events WHERE hash = ANY($1) AND has_text`,
+    `SELECT seq::text, encode(hash, 'hex') AS hash FROM ${schema}.events WHERE hash = ANY($1) AND has_text
+     ORDER BY events.seq FOR KEY SHARE`,
     [hashes.map(asBytes)],
   )
   return new Map<string, string>(known.rows.map(({ seq, hash }) => [hash, seq]))
