@@ -1,19 +1,20 @@
-// The Express apps that are compared for accepting, one a process: ours, the same route without storage, and
-// that route with one SQLite transaction per request.
-//   node accepting-app.ts ours|plain|sqlite <folder>
+// The Express apps that are compared for accepting, one a process: ours on SQLite or PostgreSQL, the same route without
+// storage, with one SQLite transaction per request, and with a `send` of pg-boss.
+//   node accepting-app.ts ours|postgres|plain|sqlite|boss <folder> [<url of PostgreSQL> <schema>]
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import express from 'express'
-import { smshook, sqlite, urlNetworks } from 'smshook'
+import { type Engine, postgres, smshook, sqlite, urlNetworks } from 'smshook'
 import { z } from 'zod'
 import { answer } from './child.ts'
 
-const [peer, folder] = process.argv.slice(2) as [string, string]
+type PeerName = 'ours' | 'postgres' | 'plain' | 'sqlite' | 'boss'
+const [peer, folder, url = '', schema = ''] = process.argv.slice(2) as [PeerName, string, string?, string?]
 const token = '5f1d3c0e9a7b4c2d8e6f0a1b'
-const path = { ours: `/sms/pbx/${token}` }[peer] ?? '/sms/pbx'
+const path = peer === 'ours' || peer === 'postgres' ? `/sms/pbx/${token}` : '/sms/pbx'
 
 /** The form of the PBX, as an app would check it that has no library for it. */
 const formSchema = z.object({
@@ -28,12 +29,12 @@ const formSchema = z.object({
 })
 type PostedForm = z.infer<typeof formSchema>
 
-const plainApp = (store: (form: PostedForm) => void) => {
+const plainApp = (store: (form: PostedForm) => unknown) => {
   const app = express()
-  app.post('/sms/pbx', express.urlencoded({ extended: false }), (request, response) => {
+  app.post('/sms/pbx', express.urlencoded({ extended: false }), async (request, response) => {
     const form = formSchema.safeParse(request.body)
     if (!form.success) return void response.status(400).end()
-    store(form.data)
+    await store(form.data)
     response.status(200).end()
   })
   return app
@@ -47,12 +48,21 @@ const sqliteApp = () => {
   return plainApp((form) => insert.run(form.message_id, JSON.stringify(form)))
 }
 
-const ourApp = async () => {
+const bossApp = async () => {
+  const { PgBoss } = await import('pg-boss')
+  const boss = new PgBoss({ connectionString: url, schema })
+  boss.on('error', console.error)
+  await boss.start()
+  await boss.createQueue('sms')
+  return plainApp((form) => boss.send('sms', form))
+}
+
+const ourApp = async (engine: Engine) => {
   const sms = smshook({
     gateways: { pbx: urlNetworks({ token }) },
     deliverTo: { crm: { url: 'http://127.0.0.1:9/sms' } },
     fallback: false,
-    engine: sqlite(join(folder, 'smshook.db')),
+    engine,
     start: false, // Delivering is measured by itself.
   })
   await sms.ready
@@ -61,7 +71,14 @@ const ourApp = async () => {
   return app
 }
 
-const app = peer === 'ours' ? await ourApp() : peer === 'sqlite' ? sqliteApp() : plainApp(() => {})
+const apps = {
+  ours: () => ourApp(sqlite(join(folder, 'smshook.db'))),
+  postgres: () => ourApp(postgres({ url, schema })),
+  plain: () => plainApp(() => {}),
+  sqlite: sqliteApp,
+  boss: bossApp,
+}
+const app = await apps[peer]()
 const server = app.listen(0, '127.0.0.1')
 await once(server, 'listening')
 

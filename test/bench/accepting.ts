@@ -36,7 +36,7 @@ export const benchAccepting = async (wish: { folder: string; rounds: number; sec
     const { port, path } = await apps[peer].ask<Address>('address')
     await apps[peer].ask('reset')
     const loaded = await generator.ask<Loaded>('load', {
-      port,
+      ports: [port],
       path,
       connections,
       seconds,

@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import type { SmsEvent } from 'smshook'
 
-export const newEvent = (): SmsEvent => {
+export const newEvent = (to = '+61298765432'): SmsEvent => {
   const messageId = randomUUID()
   const from = '+61412345678'
-  const to = '+61298765432'
   const text = 'Are you open on Sunday? I would come by at ten.'
   const at = new Date().toISOString()
   return {

@@ -1,5 +1,5 @@
 // The benches, one command: `npm run bench`, or `npm run bench -- accepting --rounds=5 --seconds=3`.
-// Parts: accepting, delivering, memory, parked. Each prints ratios that were measured in the same run.
+// Parts: accepting, delivering, memory, parked, postgres. Each prints ratios that were measured in the same run.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { benchAccepting } from './accepting.ts'
 import { benchDelivering } from './delivering.ts'
 import { benchMemory } from './memory.ts'
 import { benchParked } from './parked.ts'
+import { benchPostgres } from './postgres.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +25,7 @@ const parts = {
   delivering: benchDelivering,
   memory: benchMemory,
   parked: benchParked,
+  postgres: benchPostgres,
 }
 type Part = keyof typeof parts
 const names = Object.keys(parts) as Part[]

@@ -8,7 +8,8 @@ import { createHistogram } from 'node:perf_hooks'
 import { answer } from './child.ts'
 
 export type Load = {
-  port: number
+  /** The connections go to these in turn. */
+  ports: readonly number[]
   path: string
   connections: number
   seconds: number
@@ -31,7 +32,7 @@ const nextBody = (): string => {
 }
 
 /** One connection: a post at a time. `done` is called with the status of each. */
-const openConnection = async ({ port, path }: Load, done: (status: number) => void) => {
+const openConnection = async (port: number, path: string, done: (status: number) => void) => {
   const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true })
   await once(socket, 'connect')
   const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: `
@@ -70,9 +71,10 @@ const load = async (wish: Load): Promise<Loaded> => {
   })
 
   const connections = await Promise.all(
-    Array.from({ length: wish.connections }, async () => {
+    Array.from({ length: wish.connections }, async (_, n) => {
       let since = 0
-      const connection = await openConnection(wish, (status) => {
+      const port = wish.ports[n % wish.ports.length]!
+      const connection = await openConnection(port, wish.path, (status) => {
         if (status !== 200) throw new Error(`answered ${status}`)
         const now = performance.now()
         histogram.record(Math.max(1, Math.round((now - since) * 1000)))

@@ -1,12 +1,14 @@
 // A dispatcher on a store where deliveries are parked, in a process of its own, to be asked how long it takes and what
 // it holds.
-//   node parked-app.ts <database>
-import { createDispatcher, sqlite } from 'smshook'
+//   node parked-app.ts <file>
+//   node parked-app.ts <url of PostgreSQL> <schema>
+import { createDispatcher, postgres, sqlite } from 'smshook'
 import { systemClock as clock } from '../../lib/clock.ts'
 import { answer } from './child.ts'
 import { newEvent } from './event.ts'
 
-const engine = sqlite(process.argv[2]!)
+const [place, schema] = process.argv.slice(2) as [string, string?]
+const engine = schema === undefined ? sqlite(place) : postgres({ url: place, schema })
 const logger = { info: () => {}, warn: () => {}, error: console.error }
 const claims: number[] = []
 

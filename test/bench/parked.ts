@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openDatabase } from '../../lib/engines/sqlite/schema.ts'
 import { startChild } from './child.ts'
 import { newEvent } from './event.ts'
-import { fixed, printAim, printTable, whole } from './table.ts'
+import { fixed, percentile, printAim, printTable, whole } from './table.ts'
 
 const backlogs = [0, 1_000, 10_000, 100_000, 1_000_000]
 /** Endpoints that share the backlog. */
@@ -53,9 +53,6 @@ const fill = (path: string, count: number): void => {
     COMMIT`)
   db.close()
 }
-
-const percentile = (values: readonly number[], share: number): number =>
-  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)]!
 
 const measure = async (folder: string, count: number) => {
   const path = join(folder, `parked-${count}.db`)

@@ -11,9 +11,9 @@ import { systemClock as clock } from '../../lib/clock.ts'
 import { newEvent } from './event.ts'
 
 export const concurrency = 50
-const tries = 10
+export const tries = 10
 /** A second try comes long after the figures are taken. */
-const delayMs = 6 * 60 * 60 * 1000
+export const delayMs = 6 * 60 * 60 * 1000
 /** Events in one call, to fill a store quickly. */
 const together = 100
 
@@ -43,7 +43,7 @@ const wanted = (status: number) => {
 
 type Post = (event: SmsEvent) => Promise<void>
 
-const byFetch =
+export const byFetch =
   (url: string): Post =>
   async (event) => {
     const response = await fetch(url, { method: 'POST', body: formOf(event, url) })
@@ -66,8 +66,10 @@ const byUndici = (url: string): Post => {
   }
 }
 
-const batches = (count: number): SmsEvent[][] =>
-  Array.from({ length: Math.ceil(count / together) }, () => Array.from({ length: together }, newEvent))
+export const batches = (count: number): SmsEvent[][] =>
+  Array.from({ length: Math.ceil(count / together) }, () =>
+    Array.from({ length: together }, () => newEvent()),
+  )
 
 const ours = async ({ folder, url }: Place): Promise<Peer> => {
   const engine = sqlite(join(folder, 'ours.db'))

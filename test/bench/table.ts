@@ -6,6 +6,9 @@ export const median = (values: readonly number[]): number => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+export const percentile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * share)]!
+
 /** How far apart the rounds were: (highest - lowest) / median, in words. */
 export const spread = (values: readonly number[]): string =>
   `${Math.round(((Math.max(...values) - Math.min(...values)) / median(values)) * 100)} %`
