@@ -1,6 +1,6 @@
 // Group commit: calls that come while a transaction is under way share the next one. A flush to disk then costs many
 // calls little instead of each call all of it.
-import { monotonicNow } from '../../clock.ts'
+import { type Clock, monotonicNow } from '../../clock.ts'
 import { createPace } from '../../engine/pace.ts'
 import { EngineError } from '../../errors.ts'
 import { engineErrorOf, isAway } from './errors.ts'
@@ -10,6 +10,9 @@ const mostCalls = 500
 const mostChars = 8 * 2 ** 20
 /** What may wait, so that a slow server cannot fill the host's memory. How many may is said in pace.ts. */
 const mostCharsWaiting = 64 * 2 ** 20
+
+/** Whoever posts gives up after 5 s. */
+const answerMs = 4_000
 
 type Waiting<Call, Value> = {
   call: Call
@@ -26,10 +29,16 @@ export type Batch<Call, Value> = {
   drained(): Promise<void>
 }
 
+type Parts = {
+  location: string
+  /** Calls that are not answered by then are refused, whatever becomes of them. Left out, they wait. */
+  deadline?: Pick<Clock, 'after'>
+}
+
 /** `run` answers the calls in order, all of them in one transaction. */
 export const createBatch = <Call, Value>(
   run: (calls: readonly Call[]) => Promise<Value[]>,
-  location: string,
+  { location, deadline }: Parts,
   elapsed: () => number = monotonicNow,
 ): Batch<Call, Value> => {
   const pace = createPace()
@@ -62,6 +71,18 @@ export const createBatch = <Call, Value>(
     }
   }
 
+  /** A server that has gone silent keeps nobody waiting. What it stores all the same is known as a repeat. */
+  const refuseAll = () => {
+    const waiting = next
+    next = []
+    for (const { chars } of waiting) charsWaiting -= chars
+    const error = new EngineError(
+      'engine-unreachable',
+      `${location} does not answer. Whether this was stored is not known; it may be sent again.`,
+    )
+    for (const { reject } of [...underway, ...waiting]) reject(error)
+  }
+
   const runAll = async () => {
     // All that this turn of the event loop still brings comes along.
     await new Promise((resolve) => setImmediate(resolve))
@@ -69,7 +90,9 @@ export const createBatch = <Call, Value>(
       underway = taken()
       const began = elapsed()
       const first = underway[0]!
+      const cancel = deadline?.after(answerMs, refuseAll)
       await answer(underway)
+      cancel?.()
       pace.answered(underway.length, elapsed() - began, elapsed() - first.since)
       for (const { chars } of underway) charsWaiting -= chars
       underway = []

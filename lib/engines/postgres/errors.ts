@@ -12,14 +12,14 @@ const isState = (code: string): boolean => /^[\dA-Z]{5}$/.test(code) && /\d/.tes
 
 // https://www.postgresql.org/docs/current/errcodes-appendix.html; the first two characters are the class.
 const deadlocks = ['40P01', '40001']
-const away = /^(08|57P|53300)/
+const away = /^(08|57P|53300|25006)/
 /** Where an error's own words tell of the data. */
 const ofData = /^(22|23)/
 
 /** Two transactions stood in each other's way; run again, they get through. */
 export const isDeadlock = (error: unknown): boolean => deadlocks.includes(codeOf(error))
 
-/** The database cannot be reached, or the connection to it was lost: no call is at fault. */
+/** No call is at fault: the database cannot be reached, the connection was lost, or it leads to what takes no writes. */
 export const isAway = (error: unknown): boolean => {
   const code = codeOf(error)
   return isState(code) ? away.test(code) : !(error instanceof EngineError)

@@ -1,4 +1,5 @@
 // Opening: the connections, the tables, pg-boss, and the calls on top of them; and closing in the other order.
+import { monotonicNow } from '../../clock.ts'
 import type { Acceptance, Accepted, EngineContext, HostClient } from '../../engine.ts'
 import { OptionsError } from '../../errors.ts'
 import { traceOf } from '../../trace.ts'
@@ -18,6 +19,8 @@ import { readCalls } from './reads.ts'
 import { reconcile } from './reconcile.ts'
 import { afterSettling, type Settled, type Settling, settle } from './settle.ts'
 import { startWatch, type Watched } from './watch.ts'
+
+const quietMs = 60_000
 
 type Given = { url?: string | undefined; pool?: PostgresPool | undefined; schema: string }
 type Signals = { tell(): void; onState(error: unknown): void }
@@ -56,7 +59,13 @@ export const openStore = async (
   { clock, logger }: EngineContext,
   { tell, onState }: Signals,
 ) => {
-  const onError = (error: unknown) => logger.warn(traceOf(error), 'a connection to the database was lost')
+  let lostAt = Number.NEGATIVE_INFINITY
+  // They are lost all at once, and again and again.
+  const onError = (error: unknown) => {
+    if (monotonicNow() - lostAt < quietMs) return
+    lostAt = monotonicNow()
+    logger.warn(traceOf(error), 'connections to the database were lost; others take their place')
+  }
   const pool = await openPool(given, clock, onError)
   try {
     const store = await openPlace({ pool, schema: given.schema, clock }, onState)
@@ -64,14 +73,17 @@ export const openStore = async (
     await reconcile(store, clock.now())
     const watch = await startWatch({ store, tell, onState })
 
-    const accepts = createBatch<{ rows: AcceptanceRow[]; now: number }, Accepted[]>(async (calls) => {
-      const rows = calls.flatMap((one) => one.rows)
-      const answers = await pool.transact((tx) => accept(tx, store, rows, calls[0]!.now))
-      return calls.map((one) => answers.splice(0, one.rows.length))
-    }, pool.location)
+    const accepts = createBatch<{ rows: AcceptanceRow[]; now: number }, Accepted[]>(
+      async (calls) => {
+        const rows = calls.flatMap((one) => one.rows)
+        const answers = await pool.transact((tx) => accept(tx, store, rows, calls[0]!.now))
+        return calls.map((one) => answers.splice(0, one.rows.length))
+      },
+      { location: pool.location, deadline: clock },
+    )
     const settles = createBatch<Settling, Settled>(
       (calls) => pool.transact((tx) => settle(tx, store, calls)),
-      pool.location,
+      { location: pool.location },
     )
     const { claim } = claimCalls(store)
 

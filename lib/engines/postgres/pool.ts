@@ -23,7 +23,7 @@ export type PostgresPool = {
   connect(): Promise<PostgresClient & { release(error?: Error | boolean): void }>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
-  readonly options: object
+  readonly options: { max?: number | undefined }
 }
 
 export type Tx = PostgresClient & {
@@ -57,6 +57,8 @@ const connectMs = 5_000
 /** How long a stopped process may keep what it has locked. */
 const idleSeconds = 10
 const mostConnections = 8
+/** While one waits for the schemas others prepare them; then accepting, claiming, settling and reading take one each. */
+const fewestConnections = 4
 const mostTries = 5
 
 export const missing = (name: string, error: unknown): OptionsError =>
@@ -79,7 +81,9 @@ export const loaded = async <Module>(name: string, load: () => Promise<Module>):
 
 export const locationOf = (url: string | undefined): string => {
   if (url === undefined || !URL.canParse(url)) return 'the PostgreSQL database'
-  const { host, pathname } = new URL(url)
+  const { host, pathname, search, hash } = new URL(url)
+  // The host would have been read out of a password with one of `/?#` in it.
+  if (`${pathname}${search}${hash}`.includes('@')) return 'the PostgreSQL database'
   return `PostgreSQL at ${host}${pathname}`
 }
 
@@ -100,9 +104,22 @@ export const openPool = async (
   clock: Clock,
   onError: (error: Error) => void,
 ): Promise<Pool> => {
+  const { max = Number.POSITIVE_INFINITY } = given?.options ?? {}
+  if (max < fewestConnections)
+    throw new OptionsError(
+      'options-invalid',
+      `postgres() got a pool of ${max} connections, which would wait for each other. Write new Pool({ max: ${fewestConnections} }) or more.`,
+    )
   const pool = given ?? (await ownPool(url!))
   // What nobody listens to would end the process.
   pool.on('error', onError)
+
+  /** The server may say nothing any more, and pg would wait for it. */
+  const inTime = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const cancel = clock.after(connectMs, () => reject(new Error('the server did not answer in time')))
+      answer.then(resolve, reject).finally(cancel)
+    })
 
   const connect = () =>
     new Promise<PooledConnection>((resolve, reject) => {
@@ -131,6 +148,7 @@ export const openPool = async (
   ): Promise<T> => {
     const client = await connect()
     let isOver = false
+    let late: Error | null = null
     const end = (error?: Error) => {
       if (isOver) return
       isOver = true
@@ -139,7 +157,10 @@ export const openPool = async (
       client.release(error)
     }
     client.on('error', onError as () => void)
-    const cancel = clock.after(mostMs, () => end(new Error('the server did not answer in time')))
+    const cancel = clock.after(mostMs, () => {
+      late = new Error('the server did not answer in time')
+      end(late)
+    })
     try {
       const value = await work(client)
       end()
@@ -147,7 +168,7 @@ export const openPool = async (
     } catch (error) {
       if (!isAway(error)) await client.query('ROLLBACK').then(() => end(), end)
       end(error as Error)
-      throw error
+      throw late ?? error
     }
   }
 
@@ -192,7 +213,7 @@ export const openPool = async (
     query: (text, values) => withConnection((client) => client.query(text, values)),
     async listen(channel, onNotice, onEnd) {
       const { Client } = await loaded('pg', () => import('pg'))
-      const client = new Client(pool.options) as unknown as OwnConnection
+      const client = new Client(pool.options as object) as unknown as OwnConnection
       let isOpen = true
       const over = () => {
         if (!isOpen) return
@@ -203,11 +224,13 @@ export const openPool = async (
       client.on('error', over)
       client.on('end', over)
       client.on('notification', onNotice)
-      await client.connect()
-      await client.query(`LISTEN ${channel}`)
+      await inTime(client.connect().then(() => client.query(`LISTEN ${channel}`))).catch((error) => {
+        over()
+        throw error
+      })
       return async () => {
         isOpen = false
-        await client.end().catch(() => {})
+        await inTime(client.end()).catch(() => {})
       }
     },
     async close() {

@@ -49,7 +49,7 @@ export const quarantineCalls = (store: Store) => {
         if ((await insert(tx, store, kept)) > 0) await bound(tx, store)
         return kept.map(() => undefined)
       }, beginOf(store)),
-    store.pool.location,
+    { location: store.pool.location, deadline: store.clock },
   )
 
   return {

@@ -96,14 +96,19 @@ export const startWatch = async ({ store, tell, onState }: Parts): Promise<Watch
       .catch(() => null)
   }
 
+  let isAway = false
   const poll = async () => {
     try {
       store.aheadMs = await measureAhead(store)
+      // Or what is still in work here would be taken for a dead process's.
+      if (isAway) await heartbeat(store)
+      isAway = false
       store.formerKeys = await readFormerKeys(store)
       await queue.monitor()
       await tellHandlers()
       onState(null)
     } catch (error) {
+      isAway = true
       onState(error)
     }
     await listen()
