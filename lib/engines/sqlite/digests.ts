@@ -6,7 +6,7 @@ import { membersOf, type Standing, type Step, stepOf } from '../../engine/digest
 export type Digests = {
   /** What becomes of the next mail to these recipients. */
   next(recipients: string): Step
-  /** A mail to them was claimed. */
+  /** A mail to them was claimed, and its row says so. */
   begun(recipients: string): void
   /** Joins the oldest that wait; answers the row to be claimed in their place, null when there are none. */
   gather(recipients: string): number | null
@@ -61,10 +61,7 @@ export const digestCalls = (db: DatabaseSync) => {
     return {
       next: (recipients) => stepOf(standingOf(recipients), rule, now),
       begun(recipients) {
-        const standing = standings.get(recipients)
-        if (!standing) return
-        standing.sent += 1
-        standing.lastAt = now
+        standings.delete(recipients)
       },
       gather(recipients) {
         const members = membersOf(oldest.all(recipients, mostMessages) as Waiting[], rule)

@@ -136,6 +136,11 @@ export const gathering = (check: Check): void => {
     expect(await send(engine)).toEqual([4])
   })
 
+  check('what goes out by itself fills no digest', async ({ engine }) => {
+    await owe(engine, 4)
+    expect(await send(engine, 100, { mailsPerHour: 1, mostMessages: 4 })).toEqual([1])
+  })
+
   check('a digest holds no more bytes than asked, but for a single message', async ({ engine, advance }) => {
     await owe(engine, 3)
     await send(engine)
