@@ -2,6 +2,7 @@
 import './node-version.ts'
 
 export { type Clock, systemClock } from './clock.ts'
+export { type CopyOptions, copyToPostgres } from './copy.ts'
 export { defineGateway, type GatewayDefinition, type GatewayOptions } from './define-gateway.ts'
 export { type Delivered, type DeliverOptions, deliver } from './deliver.ts'
 export type {
@@ -22,6 +23,7 @@ export {
   type DispatcherOptions,
 } from './dispatcher.ts'
 export type { Draft, HomeCountry } from './draft.ts'
+export type { Copied, CopyCount } from './engine/copied.ts'
 export type {
   Acceptance,
   Accepted,
