@@ -11,8 +11,6 @@ const run = promisify(execFile)
 const root = join(import.meta.dirname, '../../..')
 
 const schema = server.freshSchema()
-afterAll(schema.drop)
-
 let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'smshook-'))
@@ -57,6 +55,7 @@ describe('postgres()', () => {
   test('without pg-boss says so as well', async () => {
     install(['pg-boss'])
     expect(await open(server.url)).toEqual([true, 'options-invalid', words('pg-boss')])
+    await schema.drop()
   })
 
   test('with both goes on to the database', async () => {
