@@ -53,7 +53,7 @@ const transactionMs = 15_000
 /** How long the schemas may take, of which many processes that start at once wait for one. */
 const startMs = 120_000
 /** How long a free connection is waited for. */
-const connectMs = 5_000
+const connectMs = 3_000
 /** How long a stopped process may keep what it has locked. */
 const idleSeconds = 10
 const mostConnections = 8

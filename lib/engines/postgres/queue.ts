@@ -16,6 +16,7 @@ const retentionSeconds = 20 * 365 * 24 * 3600
 const expireSeconds = 24 * 3600
 /** Each loss of a process spends one of them. How often a delivery is tried is counted in our rows. */
 const endless = 2 ** 31 - 1
+const nobody = '00000000-0000-0000-0000-000000000000'
 
 /** What waits: for whom (null: nobody is kept waiting for it), until when, and how large it is. */
 export type Entry = {
@@ -99,16 +100,25 @@ export const openQueue = async (
   })
   // What nobody listens to would end the process.
   boss.on('error', onError)
-  await boss.start()
-  for (const name of names)
-    await boss.createQueue(name, {
-      partition: true,
-      heartbeatSeconds,
-      retentionSeconds,
-      expireInSeconds: expireSeconds,
-      retryLimit: endless,
-      retryDelay: 0,
-    })
+  const stop = () => boss.stop({ graceful: false, close: false })
+  try {
+    await boss.start()
+    for (const name of names) {
+      await boss.createQueue(name, {
+        partition: true,
+        heartbeatSeconds,
+        retentionSeconds,
+        expireInSeconds: expireSeconds,
+        retryLimit: endless,
+        retryDelay: 0,
+      })
+      // Any first use reads the queue's own row on another connection, for which a transaction must not wait.
+      await boss.findJobs(name, { id: nobody })
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
 
   const within = (tx: Tx) => ({
     db: { executeSql: (text: string, values?: unknown[]) => tx.query(text, values) },
@@ -157,6 +167,6 @@ export const openQueue = async (
       if (attempts.length > 0) await boss.touch(name, [...attempts], within(tx))
     },
     monitor: () => boss.supervise(),
-    stop: () => boss.stop({ graceful: false, close: false }),
+    stop,
   }
 }
