@@ -32,6 +32,11 @@ export type Fleet = {
   post(random: Random, isOver: () => boolean): Promise<void>
   /** Kills one of them at a moment drawn from the seed and starts it again. */
   kill(seed: number): Promise<Kill>
+  /**
+   * Asks one of them to end, and resolves once it has: which tries it broke off, when it was told and had ended, and
+   * what it left to nobody.
+   */
+  end(member: Member): Promise<{ brokenOff: string[]; toldAt: number; at: number; left: Cut[] }>
 }
 
 type World = {
@@ -40,8 +45,11 @@ type World = {
   settings: Pick<AppSettings, 'tries' | 'timeoutMs' | 'slowness' | 'graceMs'>
 }
 
+/** A try that has arrived at its endpoint. */
+type Asking = { who: string; response: ServerResponse }
+
 /** A moment that does not come is not waited for longer. */
-const mostMs = 1500
+const mostMs = 4000
 /** What is owed at most before another post is made: the processes are to be busy, not overrun. */
 const mostPending = 40
 
@@ -95,7 +103,7 @@ export const startFleet = async (size: number, { url, outside, settings }: World
   }
 
   const isAlive = (who: string): boolean => members.some((member) => member.who === who)
-  const open = new Map<string, { who: string; response: ServerResponse }[]>()
+  const open = new Map<string, Asking[]>()
   outside.onAsked = async (name, who, response) => {
     tries.push({ name, who, at: Date.now() })
     tell('asked', who)
@@ -179,6 +187,21 @@ export const startFleet = async (size: number, { url, outside, settings }: World
       kills.push(kill)
       await again.app.ready
       return kill
+    },
+    async end(member) {
+      const { who, app } = member
+      const toldAt = Date.now()
+      const midst = [...open].flatMap(([name, all]) =>
+        all.flatMap((one) => (one.who === who && isOpen(one.response) ? { name, ...one } : [])),
+      )
+      app.kill('SIGTERM')
+      const { signal, code, stderr } = await app.ended
+      if (code !== 0) throw new Error(`${who} ended with ${signal ?? code}: ${stderr}`)
+      const at = Date.now()
+      const brokenOff = midst.filter(({ response }) => !response.writableEnded).map(({ name }) => name)
+      members.splice(members.indexOf(member), 1)
+      const { deliveries, mails } = await record.cutOff(who)
+      return { brokenOff, toldAt, at, left: [...deliveries, ...mails] }
     },
   }
 }
