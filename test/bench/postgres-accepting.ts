@@ -1,7 +1,7 @@
 // Bench: accepting with several processes on one PostgreSQL, the connections shared among them.
 import type { Address } from './accepting-app.ts'
 import { type Child, type Cpu, startChild } from './child.ts'
-import { crowds, type PostgresWish, titleOf } from './crowd.ts'
+import { cpuText, crowds, type PostgresWish, titleOf } from './crowd.ts'
 import type { Load, Loaded } from './load.ts'
 import { fixed, median, printTable, spread, whole } from './table.ts'
 
@@ -9,9 +9,10 @@ const connections = 50
 const warmUpSeconds = 2
 
 type Way = { title: string; apps: readonly Child[] }
-type Round = Loaded & { cpu: number }
+type Round = Loaded & { cpu: number; server: number }
 
-export const benchPostgresAccepting = async ({ folder, url, schema, rounds, seconds }: PostgresWish) => {
+export const benchPostgresAccepting = async (wish: PostgresWish) => {
+  const { folder, url, schema, serverCpu, rounds, seconds } = wish
   const generator = await startChild('load.ts')
   const start = (peer: string, name: string) => startChild('accepting-app.ts', [peer, folder, url, name])
   const shared = schema()
@@ -37,9 +38,11 @@ export const benchPostgresAccepting = async ({ folder, url, schema, rounds, seco
     const ports = addresses.map(({ port }) => port)
     const { path } = addresses[0]!
     const load: Load = { ports, path, connections, seconds: forSeconds, rate: null }
+    const before = serverCpu()
     const loaded = await generator.ask<Loaded>('load', load)
     const cpus = await Promise.all(apps.map((app) => app.ask<Cpu>('cpu')))
-    return { ...loaded, cpu: cpus.reduce((sum, { all }) => sum + all, 0) }
+    const server = serverCpu() - before
+    return { ...loaded, server, cpu: cpus.reduce((sum, { all }) => sum + all, 0) }
   }
 
   const all = new Map<Way, Round[]>(ways.map((way) => [way, []]))
@@ -50,7 +53,17 @@ export const benchPostgresAccepting = async ({ folder, url, schema, rounds, seco
   const rateOf = (way: Way) => of(way, ({ perSecond }) => perSecond)
   printTable(
     `Accepting on PostgreSQL: ${connections} connections, medians of ${rounds} rounds of ${seconds} s in turn`,
-    ['route', '200s per second', 'to SQLite', 'to pg-boss', 'spread', 'p50 ms', 'p99 ms', 'app µs CPU each'],
+    [
+      'route',
+      '200s per second',
+      'to SQLite',
+      'to pg-boss',
+      'spread',
+      'p50 ms',
+      'p99 ms',
+      'app µs CPU each',
+      'server µs CPU each',
+    ],
     ways.map((way) => [
       way.title,
       whole(rateOf(way)),
@@ -65,12 +78,9 @@ export const benchPostgresAccepting = async ({ folder, url, schema, rounds, seco
         of(way, ({ p99Ms }) => p99Ms),
         1,
       ),
-      fixed(
-        of(way, ({ cpu, answered }) => cpu / answered),
-        0,
-      ),
+      cpuText(of(way, ({ cpu, answered }) => cpu / answered)),
+      cpuText(of(way, ({ server, answered }) => server / answered)),
     ]),
   )
-  console.log("The processor time of the PostgreSQL server is not in the apps'.")
   for (const child of [generator, ...ours, ...sqlite.apps, ...boss.apps]) await child.end()
 }

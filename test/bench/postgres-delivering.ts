@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Child, type Cpu, startChild } from './child.ts'
-import { crowds, type PostgresWish, titleOf } from './crowd.ts'
+import { cpuText, crowds, type PostgresWish, titleOf } from './crowd.ts'
 import { concurrency } from './peers.ts'
 import type { SharedPeerName } from './shared-app.ts'
 import { fixed, median, printTable, spread, whole } from './table.ts'
@@ -13,9 +13,9 @@ const events = 5_000
 const fewEvents = 4
 
 type Way = { title: string; apps: readonly Child[]; events: number }
-type Round = { perSecond: number; cpu: number; posts: number }
+type Round = { perSecond: number; cpu: number; server: number; posts: number }
 
-export const benchPostgresDelivering = async ({ folder, url, schema, rounds }: PostgresWish) => {
+export const benchPostgresDelivering = async ({ folder, url, schema, serverCpu, rounds }: PostgresWish) => {
   const sink = await startChild('sink.ts')
   const port = String(await sink.ask<number>('port'))
   const start = (peer: SharedPeerName, place: string, name = '') =>
@@ -57,14 +57,17 @@ export const benchPostgresDelivering = async ({ folder, url, schema, rounds }: P
     await sink.ask('expect', events)
     await apps[0]!.ask('take', events)
     for (const app of apps) await app.ask('reset')
+    const before = serverCpu()
     const startedAt = performance.now()
     await Promise.all([sink.ask('all'), ...apps.map((app) => app.ask('start'))])
     while ((await recorded()) < events) await sleep(1)
     const tookMs = performance.now() - startedAt
+    const server = (serverCpu() - before) / events
     const cpus = await Promise.all(apps.map((app) => app.ask<Cpu>('cpu')))
     await Promise.all(apps.map((app) => app.ask('stop')))
     return {
       perSecond: (events * 1000) / tookMs,
+      server,
       cpu: cpus.reduce((sum, { all }) => sum + all, 0) / events,
       posts: await sink.ask<number>('posts'),
     }
@@ -86,6 +89,7 @@ export const benchPostgresDelivering = async ({ folder, url, schema, rounds }: P
       'to pg-boss',
       'spread',
       'app µs CPU each',
+      'server µs CPU each',
       'posts beyond one each',
     ],
     [...ways, bossDefault].map((way) => [
@@ -94,13 +98,10 @@ export const benchPostgresDelivering = async ({ folder, url, schema, rounds }: P
       fixed(rateOf(way) / rateOf(sqlite)),
       fixed(rateOf(way) / rateOf(boss)),
       spread(all.get(way)!.map(({ perSecond }) => perSecond)),
-      fixed(
-        of(way, ({ cpu }) => cpu),
-        0,
-      ),
+      cpuText(of(way, ({ cpu }) => cpu)),
+      cpuText(of(way, ({ server }) => server)),
       String(all.get(way)!.reduce((sum, { posts }) => sum + posts - way.events, 0)),
     ]),
   )
-  console.log("The processor time of the PostgreSQL server is not in the apps'.")
   for (const child of [sink, ...ours, ...sqlite.apps, ...boss.apps, ...bossDefault.apps]) await child.end()
 }

@@ -6,6 +6,7 @@ import { postgresServer } from '../support/postgres-server.ts'
 import { benchPostgresAccepting } from './postgres-accepting.ts'
 import { benchPostgresDelivering } from './postgres-delivering.ts'
 import { benchPostgresWaiting } from './postgres-waiting.ts'
+import { serverCpuOf } from './server-cpu.ts'
 
 export const benchPostgres = async (wish: { folder: string; rounds: number; seconds: number }) => {
   const given = process.env.DATABASE_URL
@@ -17,7 +18,7 @@ export const benchPostgres = async (wish: { folder: string; rounds: number; seco
     schemas.push(name, `${name}_queue`)
     return name
   }
-  const all = { ...wish, url, schema }
+  const all = { ...wish, url, schema, serverCpu: await serverCpuOf(url, given === undefined) }
   try {
     await benchPostgresAccepting(all)
     await benchPostgresDelivering(all)
