@@ -158,13 +158,6 @@ export const claimCalls = (store: Store) => {
     return rows
   }
 
-  /** Leases that ran out by the word of whoever asked for them. */
-  const giveUpOver = async (tx: Tx, now: number): Promise<void> => {
-    const over = leases.over('deliveries', now)
-    await queue.giveBack(tx, 'deliveries', over.map(attemptOf))
-    for (const one of over) one.isGivenBack = true
-  }
-
   const inOrder = (rows: DeliveryRow[]) =>
     rows.sort(
       (a, b) =>
@@ -174,28 +167,36 @@ export const claimCalls = (store: Store) => {
     )
 
   return {
-    claim: (wish: ClaimWish, now: number): Promise<ClaimRow[]> =>
-      pool.transact(async (tx, begun) => {
-        await giveUpOver(tx, now)
+    async claim(wish: ClaimWish, now: number): Promise<ClaimRow[]> {
+      if (wish.limit <= 0) return []
+      const token = leases.token()
+      // Leases that ran out by the word of whoever asked for them.
+      const over = leases.over('deliveries', now)
+      const { handed, rows } = await pool.transact(async (tx, begun) => {
+        await queue.giveBack(tx, 'deliveries', over.map(attemptOf))
         const handed = await bounded(tx, await fetchAll(tx, begun, wish, now))
-        if (handed.length === 0) return []
-        const token = leases.token()
-        const rows = inOrder(await lend(tx, handed, token, now))
+        const rows = handed.length > 0 ? inOrder(await lend(tx, handed, token, now)) : []
         const claimed = new Set(rows.map(({ id }) => id))
         const others = handed.filter(({ id }) => !claimed.has(id))
         if (others.length > 0) await setRight(tx, others, now)
-        for (const { id, group, chars, retryCount } of handed)
-          if (claimed.has(id))
-            leases.add({
-              lease: { id, token },
-              queue: 'deliveries',
-              group,
-              chars,
-              retryCount,
-              endsAt: now + wish.leaseMs,
-              isGivenBack: false,
-            })
-        return rows.map((delivery) => ({ token, delivery }))
-      }, beginOf(store)),
+        return { handed, rows }
+      }, beginOf(store))
+
+      for (const one of over) one.isGivenBack = true
+      const handedOf = new Map(handed.map((one) => [one.id, one]))
+      return rows.map((delivery) => {
+        const { id, group, chars, retryCount } = handedOf.get(String(delivery.id))!
+        leases.add({
+          lease: { id, token },
+          queue: 'deliveries',
+          group,
+          chars,
+          retryCount,
+          endsAt: now + wish.leaseMs,
+          isGivenBack: false,
+        })
+        return { token, delivery }
+      })
+    },
   }
 }
