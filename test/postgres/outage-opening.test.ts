@@ -12,7 +12,7 @@ import { startOutageApp } from './outage-app.ts'
 const server = await ownServer()
 afterAll(() => server.end())
 
-test('the server comes after the app', async () => {
+test('the server comes after the app, and leaves while there is nothing to do', async () => {
   await server.stop()
   const [webhook, smtp] = [await openWebhook(), await openSmtp()]
   const app = await startOutageApp({ url: server.url, schema: 'late', webhook: webhook.url, smtp: smtp.url })
@@ -27,6 +27,13 @@ test('the server comes after the app', async () => {
   expect(await app.post('2', 'crm')).toMatchObject({ status: 200 })
   await until(() => webhook.asked.length === 1)
   expect(app.said('cannot be opened')).toMatchObject([{ details: { code: 'engine-unreachable' } }])
+  // Nobody asks anything of its connections when they are lost.
+  await server.stop()
+  await until(() => app.said('cannot be used').length > 0)
+  await server.start()
+  await until(() => app.said('can be used again').length > 0)
+  expect(await app.post('3', 'crm')).toMatchObject({ status: 200 })
+  await until(() => webhook.asked.length === 2)
   expect(await app.close()).toEqual({ code: 0, signal: null, stderr: '' })
 })
 

@@ -182,6 +182,10 @@ test('a connection is lost on which nothing is asked, while the store is opened'
   const engine = postgres({ pool, schema })
   const opening = expect(engine.open(context)).rejects.toMatchObject({ code: 'engine-unreachable' })
   await until(async () => (await activity()).some(({ wait }) => wait === 'Lock'))
+  // First the one that keeps other processes from opening meanwhile, and says nothing itself.
+  const isIdle = ({ state }: Activity) => state === 'idle'
+  await cut((await activity()).filter(isIdle))
+  await until(async () => !(await activity()).some(isIdle))
   await cut(await activity())
   await opening
   await unlock()
