@@ -79,7 +79,7 @@ export const benchPostgresAccepting = async (wish: PostgresWish) => {
         1,
       ),
       cpuText(of(way, ({ cpu, answered }) => cpu / answered)),
-      cpuText(of(way, ({ server, answered }) => server / answered)),
+      way === sqlite ? '-' : cpuText(of(way, ({ server, answered }) => server / answered)),
     ]),
   )
   for (const child of [generator, ...ours, ...sqlite.apps, ...boss.apps]) await child.end()

@@ -99,7 +99,7 @@ export const benchPostgresDelivering = async ({ folder, url, schema, serverCpu, 
       fixed(rateOf(way) / rateOf(boss)),
       spread(all.get(way)!.map(({ perSecond }) => perSecond)),
       cpuText(of(way, ({ cpu }) => cpu)),
-      cpuText(of(way, ({ server }) => server)),
+      way === sqlite ? '-' : cpuText(of(way, ({ server }) => server)),
       String(all.get(way)!.reduce((sum, { posts }) => sum + posts - way.events, 0)),
     ]),
   )

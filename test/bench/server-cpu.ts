@@ -8,10 +8,11 @@ const tickMicros = 10_000
 const statOf = (pid: number | string) => {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { parent: Number(fields[1]), micros: (Number(fields[11]) + Number(fields[12])) * tickMicros }
+  const sum = (...at: number[]) => at.reduce((ticks, n) => ticks + Number(fields[n]), 0) * tickMicros
+  return { parent: Number(fields[1]), own: sum(11, 12), ofEnded: sum(13, 14) }
 }
 
-/** Microseconds since the server's processes of now were started; NaN where that cannot be seen. */
+/** Microseconds of the server and all its processes, those that have ended too; NaN where that cannot be seen. */
 export type ServerCpu = () => number
 
 /** `isHere`: the server is on this machine. */
@@ -23,11 +24,12 @@ export const serverCpuOf = async (url: string, isHere: boolean): Promise<ServerC
   )
   const { parent: server } = statOf(row!.pid)
   return () => {
-    let sum = 0
+    const { own, ofEnded } = statOf(server)
+    let sum = own + ofEnded
     for (const name of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
       try {
-        const { parent, micros } = statOf(name)
-        if (parent === server) sum += micros
+        const process = statOf(name)
+        if (process.parent === server) sum += process.own
       } catch {
         // It ended meanwhile.
       }
