@@ -10,7 +10,7 @@ import { scale, seed, tell } from '../support/torture.ts'
 import { until } from '../support/until.ts'
 import { type Fleet, startFleet } from './crash-fleet.ts'
 
-const ends = 2 * scale
+const ends = scale
 
 test(
   'what a process gives back at its end is tried by the others at once',
