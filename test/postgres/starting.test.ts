@@ -27,8 +27,9 @@ describe('ten processes', () => {
   test('that open an empty database at once all open it, and nobody complains', async () => {
     const { name, query } = onFreshSchema(server)
     const processes = await Promise.all(Array.from({ length: 10 }, () => startOpening(server.url, name)))
-    const answers = await Promise.all(processes.map(({ open }) => open()))
-    await Promise.all(processes.map(({ end }) => end()))
+    const answers = await Promise.all(processes.map(({ open }) => open())).finally(() =>
+      Promise.all(processes.map(({ end }) => end())),
+    )
     expect(answers).toEqual(Array.from({ length: 10 }, () => ({ logged: [], events: 0 })))
     expect(await query(`SELECT version FROM ${name}.version`)).toEqual([{ version: 1 }])
     expect(await query(`SELECT count(*)::int AS n FROM ${name}_queue.version`)).toEqual([{ n: 1 }])
@@ -47,6 +48,8 @@ describe('a schema', () => {
     await migrate(place, [first(schema)])
     await query(`INSERT INTO ${schema}.events VALUES (7)`)
     const steps = [first(schema), second(schema)]
+    // Connections that are open already, so that all begin at once.
+    await Promise.all(Array.from({ length: 8 }, () => pool.query('SELECT pg_sleep(0.1)')))
     await Promise.all(Array.from({ length: 10 }, () => migrate(place, steps)))
     expect(await query(`SELECT step FROM ${schema}.runs ORDER BY 1`)).toEqual([{ step: 1 }, { step: 2 }])
     expect(await query(`SELECT n, m FROM ${schema}.events`)).toEqual([{ n: 7, m: null }])
