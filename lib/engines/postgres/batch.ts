@@ -90,7 +90,7 @@ export const createBatch = <Call, Value>(
       underway = taken()
       const began = elapsed()
       const first = underway[0]!
-      const cancel = deadline?.after(answerMs, refuseAll)
+      const cancel = deadline?.after(answerMs - (began - first.since), refuseAll)
       await answer(underway)
       cancel?.()
       pace.answered(underway.length, elapsed() - began, elapsed() - first.since)

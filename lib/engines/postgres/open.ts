@@ -67,9 +67,11 @@ export const openStore = async (
     logger.warn(traceOf(error), 'connections to the database were lost; others take their place')
   }
   const pool = await openPool(given, clock, onError)
+  let stopQueue = async () => {}
   try {
     const store = await openPlace({ pool, schema: given.schema, clock }, onState)
     const { queue } = store
+    stopQueue = queue.stop
     await reconcile(store, clock.now())
     const watch = await startWatch({ store, tell, onState })
 
@@ -133,6 +135,7 @@ export const openStore = async (
       },
     }
   } catch (error) {
+    await stopQueue()
     await pool.close()
     throw error
   }

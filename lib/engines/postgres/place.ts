@@ -18,10 +18,15 @@ export const openPlace = async (
     await migrate(place)
     return openQueue(place.queueSchema, pool.query, clock, onError)
   })
-  const [aheadMs, formerKeys, key] = await Promise.all([
-    measureAhead(place),
-    readFormerKeys(place),
-    pool.query(`SELECT key FROM ${schema}.hash_key`),
-  ])
-  return { ...place, queue, leases: createLeases(), aheadMs, formerKeys, hashKey: key.rows[0].key }
+  try {
+    const [aheadMs, formerKeys, key] = await Promise.all([
+      measureAhead(place),
+      readFormerKeys(place),
+      pool.query(`SELECT key FROM ${schema}.hash_key`),
+    ])
+    return { ...place, queue, leases: createLeases(), aheadMs, formerKeys, hashKey: key.rows[0].key }
+  } catch (error) {
+    await queue.stop()
+    throw error
+  }
 }

@@ -16,7 +16,7 @@ type Connection = PostgresClient & {
   removeListener(event: Event, listener: (one: never) => void): unknown
 }
 type PooledConnection = Connection & { release(error?: Error | boolean): void }
-type OwnConnection = Connection & { connect(): Promise<unknown>; end(): Promise<void> }
+type OwnConnection = Connection & { connect(): Promise<unknown>; end(): Promise<void>; unref(): void }
 
 /** A pool of the `pg` package. */
 export type PostgresPool = {
@@ -94,6 +94,8 @@ const ownPool = async (url: string): Promise<PostgresPool> => {
     max: mostConnections,
     connectionTimeoutMillis: connectMs,
     keepAlive: true,
+    // Of a pool that was closed, connections to a server that says nothing are left.
+    allowExitOnIdle: true,
     application_name: 'smshook',
   })
 }
@@ -230,7 +232,7 @@ export const openPool = async (
       })
       return async () => {
         isOpen = false
-        await inTime(client.end()).catch(() => {})
+        await inTime(client.end()).catch(() => client.unref())
       }
     },
     async close() {

@@ -24,23 +24,23 @@ type Parts = {
   onState(error: unknown): void
 }
 
-/** Calls `act` again and again, each time so long after the last one ended. Answers what stops it. */
+/**
+ * Calls `act` again and again, each time so long after the last one ended. Answers what stops it. Until then it keeps
+ * the process alive, as the connections do while there are any.
+ */
 const repeat = (clock: Clock, everyMs: number, act: () => Promise<void>): (() => Promise<void>) => {
-  let isOver = false
-  let acting = Promise.resolve()
-  let cancel = () => {}
-  const next = () => {
-    cancel = clock.after(everyMs, () => {
-      acting = act().then(() => {
-        if (!isOver) next()
-      })
-    })
+  const stopping = new AbortController()
+  const run = async () => {
+    for (;;) {
+      await clock.sleep(everyMs, stopping.signal)
+      if (stopping.signal.aborted) return
+      await act()
+    }
   }
-  next()
-  return async () => {
-    isOver = true
-    cancel()
-    await acting
+  const running = run()
+  return () => {
+    stopping.abort()
+    return running
   }
 }
 
