@@ -147,7 +147,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
         delivery,
         policy: target.policy,
         moment: () => ({ now: clock.now(), random: random() }),
-        attempt: (n) => target.attempt(event, n),
+        attempt: (n) => target.attempt(event, n, over.signal),
         record: async (attempt, decision) => {
           // The next try need not wait for the disk.
           giveSlot()
@@ -247,6 +247,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
       const drained = claimed.then(allEnded)
       await Promise.race([drained, clock.sleep(graceMs, grace.signal)])
       grace.abort()
+      // Broken off before it is given back, or another process would try it beside this one.
       over.abort()
       const left = leases.all()
       if (left.length === 0) return

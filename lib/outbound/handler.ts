@@ -6,7 +6,7 @@ import type { SmsEvent } from '../event.ts'
 export type HandlerContext = {
   /** 1 for the first try. */
   attempt: number
-  /** Aborts when the try has run out of time. */
+  /** Aborts when the try has run out of time, or the process ends and another is to try it again. */
   signal: AbortSignal
   /** What follows the endpoint's keyword in the text; null where it has none. */
   rest: string | null
@@ -30,15 +30,28 @@ const wordsOf = (thrown: unknown): string => {
 export const tryHandler = async (
   handler: Handler,
   event: SmsEvent,
-  { attempt, rest, timeoutMs, clock }: Omit<HandlerContext, 'signal'> & { timeoutMs: number; clock: Clock },
+  {
+    attempt,
+    rest,
+    timeoutMs,
+    clock,
+    over,
+  }: Omit<HandlerContext, 'signal'> & { timeoutMs: number; clock: Clock; over?: AbortSignal | undefined },
 ): Promise<Outcome> => {
   const abort = new AbortController()
   let cancel = () => {}
   const late = new Promise<Outcome>((resolve) => {
-    cancel = clock.after(timeoutMs, () => {
+    const end = (message: string) => {
       abort.abort()
-      resolve({ type: 'error', code: 'timeout', message: `the handler took longer than ${timeoutMs} ms` })
-    })
+      resolve({ type: 'error', code: 'timeout', message })
+    }
+    const onOver = () => end('the handler was not waited for any longer')
+    const cancelTimer = clock.after(timeoutMs, () => end(`the handler took longer than ${timeoutMs} ms`))
+    over?.addEventListener('abort', onOver)
+    cancel = () => {
+      cancelTimer()
+      over?.removeEventListener('abort', onOver)
+    }
   })
   // The handler gets a copy: what it does to the event must not reach the next try.
   const called = (async () =>

@@ -117,7 +117,8 @@ export type Target = {
   concurrency: number
   recipients: Recipients | null
   /** Never rejects: whatever goes wrong is an outcome. */
-  attempt(event: SmsEvent, n: number): Promise<Outcome>
+  /** `over` breaks it off; what comes of it then is not recorded. */
+  attempt(event: SmsEvent, n: number, over?: AbortSignal): Promise<Outcome>
 }
 
 type Tools = {
@@ -152,7 +153,7 @@ const withoutCredentials = (url: string): string => {
 const tryWebhook = (endpoint: Endpoint, format: Format, policy: Policy, tools: Tools): Target['attempt'] => {
   const url = endpoint.url ?? ''
   const shownUrl = withoutCredentials(url)
-  return async (event) => {
+  return async (event, _n, over) => {
     const context = {
       url: shownUrl,
       serviceId: endpoint.serviceId,
@@ -167,7 +168,8 @@ const tryWebhook = (endpoint: Endpoint, format: Format, policy: Policy, tools: T
       const message = `the format \`${format.name}\` cannot express this event`
       return { type: 'error', code: 'threw', message }
     }
-    return tools.webhook.attempt({ url, guarded: endpoint.guarded, request, timeoutMs: policy.timeoutMs })
+    const { timeoutMs } = policy
+    return tools.webhook.attempt({ url, guarded: endpoint.guarded, request, timeoutMs, over })
   }
 }
 
@@ -234,10 +236,11 @@ export const createTarget = (id: string, entry: DeliverTo, tools: Tools): Target
   return {
     ...shared,
     policy,
-    attempt: async (event, n) => {
+    attempt: async (event, n, over) => {
       if (!handler) return { type: 'done' }
       const rest = keywordIn(event.text, wish.keywords ?? [])?.rest ?? null
-      return tryHandler(handler, event, { attempt: n, rest, timeoutMs: policy.timeoutMs, clock: tools.clock })
+      const { timeoutMs } = policy
+      return tryHandler(handler, event, { attempt: n, rest, timeoutMs, clock: tools.clock, over })
     },
   }
 }

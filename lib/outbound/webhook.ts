@@ -24,13 +24,20 @@ const authorizationOf = ({ username, password }: URL): { authorization?: string 
   return username || password ? { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } : {}
 }
 
-export type WebhookTry = { url: string; guarded: boolean; request: OutboundRequest; timeoutMs: number }
+export type WebhookTry = {
+  url: string
+  guarded: boolean
+  request: OutboundRequest
+  timeoutMs: number
+  /** Breaks it off. */
+  over?: AbortSignal | undefined
+}
 export type Webhook = { attempt(one: WebhookTry): Promise<Outcome>; close(): Promise<void> }
 
 export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }): Webhook => {
   const exchange = createExchange(guard)
   return {
-    attempt: async ({ url, guarded, request, timeoutMs }) => {
+    attempt: async ({ url, guarded, request, timeoutMs, over }) => {
       if (!URL.canParse(url)) return failed('network', 'the URL cannot be read')
       const target = new URL(url)
       let status = 0
@@ -44,7 +51,15 @@ export const createWebhook = ({ clock, guard }: { clock: Clock; guard: Guard }):
         // What the format signs with counts for more than a password in the URL.
         headers: { 'user-agent': 'smshook', ...authorizationOf(target), ...request.headers },
         body: request.body,
-        deadline: (over) => clock.after(timeoutMs, () => over(`within ${timeoutMs} ms`)),
+        deadline: (end) => {
+          const onOver = () => end('before the process ended')
+          const cancelTimer = clock.after(timeoutMs, () => end(`within ${timeoutMs} ms`))
+          over?.addEventListener('abort', onOver)
+          return () => {
+            cancelTimer()
+            over?.removeEventListener('abort', onOver)
+          }
+        },
         onStart: (answered, headers) => {
           status = answered
           const value: string | string[] | undefined = headers['retry-after']

@@ -57,6 +57,7 @@ test(
         'tried again': `${quantile(again, 0.5)} median, ${quantile(again, 1)} most`,
       })
       expect(deliveries.filter(({ interruptions }) => interruptions > 0)).toEqual([])
+      expect(doubles).toEqual([])
     } finally {
       isOver = true
       killApps()
