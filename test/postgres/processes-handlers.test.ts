@@ -114,6 +114,25 @@ describe('a handler', () => {
     await end()
   })
 
+  test('is waited for after hours in which no process ran', async () => {
+    const { withHandler, without, owed, handled, pass, leap, end } = await start()
+    const having = await withHandler()
+    await having.engine.accept([owed()])
+    await until(() => handled.length === 1)
+    await having.dispatcher.close()
+    await having.engine.accept([owed()])
+    await having.engine.close()
+
+    await leap(5 * 60 * minuteMs)
+    const first = await without()
+    await first.dispatcher.runDue()
+    await pass(9 * minuteMs)
+    expect(first.signals.of('mailing')).toEqual([])
+    await withHandler()
+    await until(() => handled.length === 2)
+    await end()
+  })
+
   test('whoever does not say what it has gets everything', async () => {
     const { withHandler, without, owed, handled, end } = await start()
     const having = await withHandler()

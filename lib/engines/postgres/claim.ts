@@ -28,8 +28,8 @@ export type ClaimWish = {
 const claimChars = 16 * 2 ** 20
 /** Clocks are compared once a second; what they may drift apart until then is looked at for nothing. */
 const slackMs = 5_000
-/** So long after the last process that had it was seen, a handler is taken for gone. */
-const handlerGoneMinutes = 10
+/** A handler is taken for gone so long after the last process that had it was seen, and after this one was opened. */
+const handlerGoneMs = 10 * 60_000
 
 const kinds = {
   first: () => ({ least: firstPriority, most: firstPriority }),
@@ -54,14 +54,21 @@ const beginOf = ({ schema, queueSchema, leases }: Store): string => `
       FROM ${schema}.deliveries d WHERE lease IS NOT NULL AND (
         SELECT j.state = 'active' FROM ${queueSchema}.job j WHERE j.name = 'deliveries' AND j.id = d.id
       ) GROUP BY 1) s) AS standings,
-    (SELECT json_agg(endpoint_id) FROM ${schema}.handlers
-      WHERE seen_at > ${queueSchema}.job_now() - interval '${handlerGoneMinutes} minutes') AS handlers`
+    (SELECT json_agg(h) FROM (
+      SELECT endpoint_id AS id, extract(epoch FROM ${queueSchema}.job_now() - seen_at) * 1000 AS "unseenMs"
+      FROM ${schema}.handlers) h) AS handlers`
 
-/** Handlers that another process has, and this one does not. */
-const elsewhere = (handlers: readonly string[], own: readonly string[] | undefined): string[] => {
+/** Handlers that another process has or may have soon, and this one does not. */
+const elsewhere = (
+  handlers: readonly { id: string; unseenMs: number }[],
+  own: readonly string[] | undefined,
+  openMs: number,
+): string[] => {
   if (own === undefined) return []
   const here = new Set(own.map(columnText))
-  return handlers.filter((id) => !here.has(id)).map((id) => groupOf('handler', id))
+  return handlers
+    .filter(({ id, unseenMs }) => Math.min(unseenMs, openMs) < handlerGoneMs && !here.has(id))
+    .map(({ id }) => groupOf('handler', id))
 }
 
 /** How many of each group may be in work in all. A wait between two tries takes nothing from anybody. */
@@ -79,15 +86,18 @@ const sizeOf = (handed: readonly Handed[]): number => handed.reduce((sum, { char
 
 export const claimCalls = (store: Store) => {
   const { schema, queue, leases, pool } = store
+  const openedAt = store.clock.now()
   /** Which kind the next claim prefers: first tries, unless the claim before had no room left for retries. */
   let lead: Kind = 'first'
 
   const fetchAll = async (tx: Tx, { rows }: Answer, wish: ClaimWish, now: number): Promise<Handed[]> => {
     const standings: Standing[] = rows[0].standings ?? []
     const groups = groupsOf(wish.room, standings)
-    const except = elsewhere(rows[0].handlers ?? [], wish.handlers)
+    const except = elsewhere(rows[0].handlers ?? [], wish.handlers, store.clock.now() - openedAt)
     const counts = new Map(standings.map(({ group, active }) => [group, active]))
     const isFull = (group: string) => (counts.get(group) ?? 0) >= (groups.of[group] ?? groups.default)
+    // pg-boss would find that out for each of what is due to them.
+    const full = () => Object.keys(groups.of).filter(isFull)
     const handed: Handed[] = []
     const order: Kind[] = lead === 'first' ? ['first', 'again'] : ['again', 'first']
     for (const kind of order) {
@@ -97,7 +107,7 @@ export const claimCalls = (store: Store) => {
         const some = await queue.fetch(tx, 'deliveries', {
           limit,
           groups,
-          except,
+          except: [...except, ...full()],
           ...kinds[kind](now + store.aheadMs),
         })
         for (const { group } of some) counts.set(group!, (counts.get(group!) ?? 0) + 1)
