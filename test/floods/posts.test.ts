@@ -114,10 +114,10 @@ test(
     expect(taken.length + refused.length).toBe(answers.length)
     expect(refused.map(({ retryAfter }) => retryAfter)).toEqual(refused.map(() => '5'))
     // It was a flood, and the disk was kept busy by it.
-    expect(refused.length).toBeGreaterThan(answers.length / 4)
+    expect(refused.length).toBeGreaterThan(answers.length / 10)
     expect(taken.length).toBeGreaterThan(answers.length / 8)
-    // Far less than the surplus, which without a bound would all be waiting at the end.
-    expect(seen.most).toBeLessThan(refused.length / 2)
+    // Without a bound, two of three would be waiting at the end.
+    expect(seen.most).toBeLessThan(answers.length / 3)
 
     // Acknowledged means stored, and refused means not.
     expect((await sms.counts()).events).toBe(before + taken.length)

@@ -35,9 +35,12 @@ type Parts = {
   deadline?: Pick<Clock, 'after'>
 }
 
-/** `run` answers the calls in order, all of them in one transaction. */
+/**
+ * `run` answers the calls in order, all of them in one transaction, or throws what `refused` was aborted with: what
+ * has been refused before anything was written need not be stored any more.
+ */
 export const createBatch = <Call, Value>(
-  run: (calls: readonly Call[]) => Promise<Value[]>,
+  run: (calls: readonly Call[], refused: AbortSignal) => Promise<Value[]>,
   { location, deadline }: Parts,
   elapsed: () => number = monotonicNow,
 ): Batch<Call, Value> => {
@@ -58,21 +61,25 @@ export const createBatch = <Call, Value>(
     return some
   }
 
-  const answer = async (some: readonly Waiting<Call, Value>[]): Promise<void> => {
+  const answer = async (some: readonly Waiting<Call, Value>[], refused: AbortSignal): Promise<void> => {
+    if (refused.aborted) return
     try {
-      const values = await run(some.map(({ call }) => call))
+      const values = await run(
+        some.map(({ call }) => call),
+        refused,
+      )
       some.forEach(({ resolve }, index) => {
         resolve(values[index]!)
       })
     } catch (error) {
       // The one that is at fault must not take the others with it.
-      if (some.length > 1 && !isAway(error)) for (const one of some) await answer([one])
+      if (some.length > 1 && !isAway(error)) for (const one of some) await answer([one], refused)
       else for (const { reject } of some) reject(engineErrorOf(error, location))
     }
   }
 
   /** A server that has gone silent keeps nobody waiting. What it stores all the same is known as a repeat. */
-  const refuseAll = () => {
+  const refuseAll = (refusing: AbortController) => {
     const waiting = next
     next = []
     for (const { chars } of waiting) charsWaiting -= chars
@@ -81,6 +88,7 @@ export const createBatch = <Call, Value>(
       `${location} does not answer. Whether this was stored is not known; it may be sent again.`,
     )
     for (const { reject } of [...underway, ...waiting]) reject(error)
+    refusing.abort(error)
   }
 
   const runAll = async () => {
@@ -90,8 +98,9 @@ export const createBatch = <Call, Value>(
       underway = taken()
       const began = elapsed()
       const first = underway[0]!
-      const cancel = deadline?.after(answerMs - (began - first.since), refuseAll)
-      await answer(underway)
+      const refusing = new AbortController()
+      const cancel = deadline?.after(answerMs - (began - first.since), () => refuseAll(refusing))
+      await answer(underway, refusing.signal)
       cancel?.()
       pace.answered(underway.length, elapsed() - began, elapsed() - first.since)
       for (const { chars } of underway) charsWaiting -= chars

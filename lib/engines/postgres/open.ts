@@ -9,7 +9,6 @@ import { type ClaimWish, claimCalls } from './claim.ts'
 import { cancel, release, renew, replay } from './ending.ts'
 import { erase } from './erase.ts'
 import { codeOf } from './errors.ts'
-import { attemptOf } from './leases.ts'
 import { mailCalls } from './mails.ts'
 import { openPlace } from './place.ts'
 import { openPool, type PostgresPool } from './pool.ts'
@@ -18,6 +17,7 @@ import { quarantineCalls } from './quarantine.ts'
 import { readCalls } from './reads.ts'
 import { reconcile } from './reconcile.ts'
 import { afterSettling, type Settled, type Settling, settle } from './settle.ts'
+import { giveBack } from './store.ts'
 import { startWatch, type Watched } from './watch.ts'
 
 const quietMs = 60_000
@@ -76,9 +76,12 @@ export const openStore = async (
     const watch = await startWatch({ store, tell, onState })
 
     const accepts = createBatch<{ rows: AcceptanceRow[]; now: number }, Accepted[]>(
-      async (calls) => {
+      async (calls, refused) => {
         const rows = calls.flatMap((one) => one.rows)
-        const answers = await pool.transact((tx) => accept(tx, store, rows, calls[0]!.now))
+        const answers = await pool.transact((tx) => {
+          refused.throwIfAborted()
+          return accept(tx, store, rows, calls[0]!.now)
+        })
         return calls.map((one) => answers.splice(0, one.rows.length))
       },
       { location: pool.location, deadline: clock },
@@ -123,11 +126,7 @@ export const openStore = async (
         await watch.stop()
         try {
           for (const name of ['deliveries', 'mails'] as const)
-            await queue.giveBack(
-              pool,
-              name,
-              store.leases.alive(name, Number.NEGATIVE_INFINITY).map(attemptOf),
-            )
+            await giveBack(pool, store, name, store.leases.alive(name, Number.NEGATIVE_INFINITY))
         } finally {
           await queue.stop()
           await pool.close()
