@@ -14,7 +14,7 @@ const parts = {
   retention: ['test/smshook-retention', 'test/engines/sqlite/erase', 'test/engines/sqlite/plans'],
   hostile: ['test/hostile'],
   floods: ['test/floods'],
-  postgres: ['test/postgres/crash'],
+  postgres: ['test/postgres/crash', 'test/postgres/outage'],
 }
 type Part = keyof typeof parts
 const names = Object.keys(parts) as Part[]
@@ -36,7 +36,11 @@ type Round = { part: Part; seed: number; isGood: boolean; seconds: number; figur
 
 const root = join(import.meta.dirname, '../..')
 const jest = join(root, 'node_modules/jest/bin/jest.js')
-const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning']
+const flags = [
+  '--experimental-vm-modules',
+  '--wasm-wrapper-tiering-budget=1000000000',
+  '--disable-warning=ExperimentalWarning',
+]
 
 /** What tests tell: `<part>, TORTURE_SEED=<seed>: <figures>`. */
 const told = /^(.+), TORTURE_SEED=\d+: (.+)$/gm
