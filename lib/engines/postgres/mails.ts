@@ -1,22 +1,13 @@
 // The SQL of mails: claim with the stories that a letter tells, and settle. Which ones a claim takes is said in
 // mail-choice.ts, how they are settled in mail-settle.ts.
-
 import type { DigestRule } from '../../digest.ts'
-import type { AttemptRow, DeliveryRow, MailClaimRow, MailRow, StoryRow } from '../../engine/rows.ts'
+import type { MailClaimRow, MailRow } from '../../engine/rows.ts'
 import { suspectFrom } from '../../interruptions.ts'
-import { attemptOf } from './leases.ts'
 import { type Chosen, choose } from './mail-choice.ts'
 import { type MailSettling, settleMail } from './mail-settle.ts'
 import type { Tx } from './pool.ts'
-import {
-  attemptColumns,
-  deliveryColumns,
-  mailColumns,
-  notify,
-  overtaken,
-  type Store,
-  suspects,
-} from './store.ts'
+import { giveBack, mailColumns, notify, overtaken, type Store, suspects } from './store.ts'
+import { storiesOf } from './stories.ts'
 
 export type MailWish = { limit: number; leaseMs: number; digests?: DigestRule | null }
 
@@ -45,36 +36,8 @@ const lend = async (
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** By mail. */
-const storiesOf = async (
-  tx: Tx,
-  { schema }: Store,
-  mails: readonly string[],
-): Promise<Map<string, StoryRow[]>> => {
-  const members = await tx.query(
-    `SELECT ${deliveryColumns}, e.event FROM ${schema}.deliveries d JOIN ${schema}.events e ON e.seq = d.event
-     WHERE d.mail = ANY($1::uuid[]) ORDER BY d.seq`,
-    [mails],
-  )
-  const tried = await tx.query(
-    `SELECT d.id AS delivery, ${attemptColumns} FROM ${schema}.deliveries d
-       JOIN ${schema}.attempts a ON a.delivery = d.id AND a.round = d.round
-     WHERE d.mail = ANY($1::uuid[]) ORDER BY a.n`,
-    [mails],
-  )
-  const attemptsOf = new Map<string, AttemptRow[]>()
-  for (const { delivery, ...attempt } of tried.rows)
-    attemptsOf.set(delivery, [...(attemptsOf.get(delivery) ?? []), attempt])
-  const stories = new Map<string, StoryRow[]>(mails.map((mail) => [mail, []]))
-  for (const delivery of members.rows as DeliveryRow[])
-    stories
-      .get(String(delivery.mail))!
-      .push({ delivery, attempts: attemptsOf.get(String(delivery.id)) ?? [] })
-  return stories
-}
-
 export const mailCalls = (store: Store) => {
-  const { queue, leases, pool } = store
+  const { leases, pool } = store
   /** Claims of one process are made in order, and those that wait for the lock hold one connection at most. */
   let last: Promise<unknown> = Promise.resolve()
 
@@ -85,7 +48,7 @@ export const mailCalls = (store: Store) => {
     const token = leases.token()
     const over = leases.over('mails', now)
     const claimed = await pool.transact(async (tx) => {
-      await queue.giveBack(tx, 'mails', over.map(attemptOf))
+      await giveBack(tx, store, 'mails', over)
       const { chosen, isMore } = await choose(tx, store, { limit, digests }, now)
       if (isMore) await notify(tx, store)
       if (chosen.length === 0) return []

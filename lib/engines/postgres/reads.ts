@@ -1,8 +1,9 @@
 // The SQL of what is only read: find, list, counts.
 import { noDeliveries, noMails } from '../../engine/none.ts'
-import type { AttemptRow, DeliveryRow, FoundRow, MailRow, PageRow } from '../../engine/rows.ts'
+import type { DeliveryRow, FoundRow, MailRow, PageRow } from '../../engine/rows.ts'
 import type { Counts, Filter } from '../../engine.ts'
 import { attemptColumns, columnText, deliveryColumns, isId, mailColumns, type Store } from './store.ts'
+import { attemptsOf } from './stories.ts'
 
 const conditions = {
   state: 'd.state',
@@ -18,16 +19,6 @@ const isCursor = (cursor: string): boolean => /^\d{1,18}$/.test(cursor)
 
 /** All statements of the transaction see the same. */
 const consistent = 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY'
-
-const grouped = (rows: readonly (AttemptRow & { delivery: string })[]): Map<string, AttemptRow[]> => {
-  const byDelivery = new Map<string, AttemptRow[]>()
-  for (const { delivery, ...attempt } of rows) {
-    const known = byDelivery.get(delivery)
-    if (known) known.push(attempt)
-    else byDelivery.set(delivery, [attempt])
-  }
-  return byDelivery
-}
 
 export const readCalls = ({ schema, pool }: Store) => ({
   find: (id: string): Promise<FoundRow | null> =>
@@ -55,13 +46,13 @@ export const readCalls = ({ schema, pool }: Store) => ({
          WHERE m.id IN (SELECT mail FROM ${schema}.deliveries WHERE event = $1)`,
         [seq],
       )
-      const attemptsOf = grouped(attempts.rows)
+      const attemptsBy = attemptsOf(attempts.rows)
       const mailOf = new Map<unknown, MailRow>(mails.rows.map((mail) => [mail.id, mail]))
       return {
         event,
         deliveries: deliveries.rows.map((row) => ({
           delivery: { ...row, event },
-          attempts: attemptsOf.get(row.id) ?? [],
+          attempts: attemptsBy.get(row.id) ?? [],
           mail: mailOf.get(row.mail) ?? null,
         })),
       }
