@@ -2,7 +2,6 @@
 // rows say in the same transaction who has it.
 import type { ClaimRow, DeliveryRow } from '../../engine/rows.ts'
 import type { Room } from '../../engine.ts'
-import { attemptOf } from './leases.ts'
 import type { Answer, Tx } from './pool.ts'
 import type { Handed } from './queue.ts'
 import {
@@ -11,6 +10,7 @@ import {
   endpointIdOf,
   entryOf,
   firstPriority,
+  giveBack,
   groupOf,
   notify,
   priorityOf,
@@ -183,7 +183,7 @@ export const claimCalls = (store: Store) => {
       // Leases that ran out by the word of whoever asked for them.
       const over = leases.over('deliveries', now)
       const { handed, rows } = await pool.transact(async (tx, begun) => {
-        await queue.giveBack(tx, 'deliveries', over.map(attemptOf))
+        await giveBack(tx, store, 'deliveries', over)
         const handed = await bounded(tx, await fetchAll(tx, begun, wish, now))
         const rows = handed.length > 0 ? inOrder(await lend(tx, handed, token, now)) : []
         const claimed = new Set(rows.map(({ id }) => id))

@@ -32,9 +32,9 @@ export const renew = (
 type Freed = { id: string; tries: number; interruptions: number; dueAt: number; group: string | null }
 
 const freeing = {
-  deliveries: `lease = NULL, trying = false WHERE id = ANY($1::uuid[]) AND lease IS NOT NULL
+  deliveries: `lease = NULL, trying = false WHERE id = ANY($1::uuid[]) AND lease = ANY($2::text[])
     RETURNING id, tries, interruptions, due_at AS "dueAt", kind || ':' || endpoint_id AS "group"`,
-  mails: `lease = NULL, sending = false WHERE id = ANY($1::uuid[]) AND lease IS NOT NULL
+  mails: `lease = NULL, sending = false WHERE id = ANY($1::uuid[]) AND lease = ANY($2::text[])
     RETURNING id, tries, interruptions, due_at AS "dueAt", NULL AS "group"`,
 }
 
@@ -44,7 +44,8 @@ const free = async (tx: Tx, store: Store, table: QueueName, leases: readonly Lea
   if (held.size === 0) return
   const ids = [...held.keys()]
   await store.queue.drop(tx, table, ids)
-  const { rows } = await tx.query(`UPDATE ${store.schema}.${table} SET ${freeing[table]}`, [ids])
+  const tokens = leases.map(({ token }) => token)
+  const { rows } = await tx.query(`UPDATE ${store.schema}.${table} SET ${freeing[table]}`, [ids, tokens])
   if (rows.length < ids.length) throw overtaken()
   const entries = rows.map((row: Freed): Entry => {
     if (table === 'mails') return mailEntryOf(row, now, store.aheadMs)

@@ -5,7 +5,7 @@ import type { Attempt, Next } from '../../delivery.ts'
 import type { Lease } from '../../engine.ts'
 import { attemptOf, type Held } from './leases.ts'
 import type { Tx } from './pool.ts'
-import { entryOf, mailEntryOf, notify, type Store } from './store.ts'
+import { entryOf, mailEntryOf, notify, overtaken, type Store } from './store.ts'
 
 export type Settling = { lease: Lease; attempt: Attempt | null; next: Next; now: number }
 export type Settled = 'settled' | 'lost'
@@ -112,6 +112,12 @@ export const settle = async (tx: Tx, store: Store, calls: readonly Settling[]): 
   const finished = await store.queue.finish(tx, 'deliveries', attempts)
   const tries = await update(tx, store, [...asked.values()])
   const rows = [...asked.values()].filter(({ lease }) => tries.has(lease.id))
+  // Entries of whoever has taken over: put in anew meanwhile, they counted afresh and looked like ours.
+  const taken = attempts.filter(({ id }) => finished.has(id) && !tries.has(id))
+  if (taken.length > 0) {
+    for (const { held } of asked.values()) if (!tries.has(held.lease.id)) store.leases.drop(held.lease)
+    throw overtaken()
+  }
   // Taken for dead meanwhile, but nobody has claimed it since.
   const others = rows.filter((row) => !isHolding(row) && !finished.has(row.lease.id))
   await store.queue.drop(

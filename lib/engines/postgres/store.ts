@@ -2,7 +2,7 @@
 import type { Clock } from '../../clock.ts'
 import type { Lease } from '../../engine.ts'
 import { suspectFrom } from '../../interruptions.ts'
-import type { Held, Leases } from './leases.ts'
+import { attemptOf, type Held, type Leases } from './leases.ts'
 import type { Pool, Tx } from './pool.ts'
 import type { Entry, Queue, QueueName } from './queue.ts'
 
@@ -114,4 +114,16 @@ export const ours = async (
   )
   const valid = new Set<string>(rows.map(({ id }) => id))
   return new Map(held.filter(({ lease }) => valid.has(lease.id)).map((one) => [one.lease.id, one]))
+}
+
+/** What is still ours of it is due again now, and nobody's. An entry alone does not tell: put in anew it counts afresh. */
+export const giveBack = async (
+  tx: Tx,
+  store: Store,
+  table: QueueName,
+  all: readonly Held[],
+): Promise<void> => {
+  const leases = all.map(({ lease }) => lease)
+  const held = await ours(tx, store, table, leases)
+  await store.queue.giveBack(tx, table, [...held.values()].map(attemptOf))
 }
