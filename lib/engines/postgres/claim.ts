@@ -37,6 +37,11 @@ const kinds = {
 }
 type Kind = keyof typeof kinds
 
+/** Costs less than a fetch that finds nothing. */
+const isDue = (queueSchema: string, { least, most }: { least: number; most: number }): string => `EXISTS (
+  SELECT 1 FROM ${queueSchema}.job WHERE name = 'deliveries' AND state < 'active' AND NOT blocked
+    AND priority BETWEEN ${least} AND ${most} AND start_after <= ${queueSchema}.job_now())`
+
 /** What is in work of a group, in all and at other processes; what was given back is not. */
 type Standing = { group: string; active: number; elsewhere: number }
 
@@ -44,7 +49,7 @@ type Standing = { group: string; active: number; elsewhere: number }
  * Of one process after the other, so that each sees what the others have taken. It only leases, so it is not flushed;
  * and none of it may read a whole table, whatever the statistics of one that grew just now say.
  */
-const beginOf = ({ schema, queueSchema, leases }: Store): string => `
+const beginOf = ({ schema, queueSchema, leases, aheadMs }: Store, now: number): string => `
   SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
   SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:claim'));
   SELECT
@@ -56,7 +61,8 @@ const beginOf = ({ schema, queueSchema, leases }: Store): string => `
       ) GROUP BY 1) s) AS standings,
     (SELECT json_agg(h) FROM (
       SELECT endpoint_id AS id, extract(epoch FROM ${queueSchema}.job_now() - seen_at) * 1000 AS "unseenMs"
-      FROM ${schema}.handlers) h) AS handlers`
+      FROM ${schema}.handlers) h) AS handlers,
+    ${isDue(queueSchema, kinds.first())} AS first, ${isDue(queueSchema, kinds.again(now + aheadMs))} AS again`
 
 /** Handlers that another process has or may have soon, and this one does not. */
 const elsewhere = (
@@ -90,7 +96,14 @@ export const claimCalls = (store: Store) => {
   /** Which kind the next claim prefers: first tries, unless the claim before had no room left for retries. */
   let lead: Kind = 'first'
 
-  const fetchAll = async (tx: Tx, { rows }: Answer, wish: ClaimWish, now: number): Promise<Handed[]> => {
+  /** `isMore`: something has become due since the transaction began. */
+  const fetchAll = async (
+    tx: Tx,
+    { rows }: Answer,
+    wish: ClaimWish,
+    now: number,
+    isMore: boolean,
+  ): Promise<Handed[]> => {
     const standings: Standing[] = rows[0].standings ?? []
     const groups = groupsOf(wish.room, standings)
     const except = elsewhere(rows[0].handlers ?? [], wish.handlers, store.clock.now() - openedAt)
@@ -100,7 +113,7 @@ export const claimCalls = (store: Store) => {
     const full = () => Object.keys(groups.of).filter(isFull)
     const handed: Handed[] = []
     const order: Kind[] = lead === 'first' ? ['first', 'again'] : ['again', 'first']
-    for (const kind of order) {
+    for (const kind of order.filter((one) => rows[0][one] || isMore)) {
       for (;;) {
         const limit = wish.limit - handed.length
         if (limit <= 0) break
@@ -182,15 +195,18 @@ export const claimCalls = (store: Store) => {
       const token = leases.token()
       // Leases that ran out by the word of whoever asked for them.
       const over = leases.over('deliveries', now)
-      const { handed, rows } = await pool.transact(async (tx, begun) => {
-        await giveBack(tx, store, 'deliveries', over)
-        const handed = await bounded(tx, await fetchAll(tx, begun, wish, now))
-        const rows = handed.length > 0 ? inOrder(await lend(tx, handed, token, now)) : []
-        const claimed = new Set(rows.map(({ id }) => id))
-        const others = handed.filter(({ id }) => !claimed.has(id))
-        if (others.length > 0) await setRight(tx, others, now)
-        return { handed, rows }
-      }, beginOf(store))
+      const { handed, rows } = await pool.transact(
+        async (tx, begun) => {
+          await giveBack(tx, store, 'deliveries', over)
+          const handed = await bounded(tx, await fetchAll(tx, begun, wish, now, over.length > 0))
+          const rows = handed.length > 0 ? inOrder(await lend(tx, handed, token, now)) : []
+          const claimed = new Set(rows.map(({ id }) => id))
+          const others = handed.filter(({ id }) => !claimed.has(id))
+          if (others.length > 0) await setRight(tx, others, now)
+          return { handed, rows }
+        },
+        beginOf(store, now),
+      )
 
       for (const one of over) one.isGivenBack = true
       const handedOf = new Map(handed.map((one) => [one.id, one]))
