@@ -53,7 +53,7 @@ export const checkedPostgres = (options: PostgresOptions): PostgresOptions & { s
 }
 
 /**
- * Keeps everything in a PostgreSQL database (12 or later), where any number of processes accept and deliver. Needs the
+ * Keeps everything in a PostgreSQL database (13 or later), where any number of processes accept and deliver. Needs the
  * packages `pg` and `pg-boss`.
  *
  * Throws an OptionsError. What `open` and the calls reject with is an EngineError, but for an OptionsError when one of

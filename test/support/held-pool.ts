@@ -8,12 +8,13 @@ export const heldPool = (url: string, kind: RegExp, meanwhile: () => Promise<voi
   let isHeld = false
   const connect = async () => {
     const client = await pool.connect()
-    const query = async (text: string, values?: unknown[]) => {
+    const query = async (question: string | pg.QueryConfig, values?: unknown[]) => {
+      const text = typeof question === 'string' ? question : question.text
       if (!isHeld && kind.test(text)) {
         isHeld = true
         await meanwhile()
       }
-      return client.query(text, values)
+      return client.query(question, values)
     }
     return new Proxy(client, {
       get: (on, name) => {

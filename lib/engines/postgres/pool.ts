@@ -2,6 +2,7 @@
 import type { Clock } from '../../clock.ts'
 import { OptionsError } from '../../errors.ts'
 import { isAway, isDeadlock } from './errors.ts'
+import { type Types, types } from './types.ts'
 
 /** What a statement answers. */
 // biome-ignore lint/suspicious/noExplicitAny: rows are what the statement selects
@@ -12,6 +13,7 @@ export type PostgresClient = { query(text: string, values?: unknown[]): Promise<
 
 type Event = 'error' | 'end' | 'notification'
 type Connection = PostgresClient & {
+  query(question: { text: string; values?: unknown[] | undefined; types: Types }): Promise<Answer>
   on(event: Event, listener: (one: { payload?: string }) => void): unknown
   removeListener(event: Event, listener: (one: never) => void): unknown
 }
@@ -174,14 +176,18 @@ export const openPool = async (
     }
   }
 
+  const ask = (client: PooledConnection, text: string, values?: unknown[]) =>
+    client.query({ text, values, types })
+
   const once = <T>(work: (tx: Tx, begun: Answer) => Promise<T>, begin: string): Promise<T> =>
     withConnection(async (client) => {
-      const answers = await client.query(
+      const answers = await ask(
+        client,
         `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
       )
       const end: string[] = []
       const tx: Tx = {
-        query: (text, values) => client.query(text, values),
+        query: (text, values) => ask(client, text, values),
         atEnd: (statement) => end.push(statement),
       }
       // Several statements answer a list.
@@ -205,14 +211,16 @@ export const openPool = async (
     transact,
     locked: (lock, work) =>
       withConnection(async (client) => {
-        await client.query(`SELECT pg_advisory_lock(${lock})`)
-        try {
-          return await work()
-        } finally {
-          await client.query(`SELECT pg_advisory_unlock(${lock})`)
-        }
+        // Of the transaction: a pooler that shares sessions would have a session's lock released on another one.
+        await client.query(
+          `BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0;
+           SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(${lock})`,
+        )
+        const value = await work()
+        await client.query('COMMIT')
+        return value
       }, startMs),
-    query: (text, values) => withConnection((client) => client.query(text, values)),
+    query: (text, values) => withConnection((client) => ask(client, text, values)),
     async listen(channel, onNotice, onEnd) {
       const { Client } = await loaded('pg', () => import('pg'))
       const client = new Client(pool.options as object) as unknown as OwnConnection

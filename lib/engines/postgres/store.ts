@@ -23,8 +23,9 @@ export type Store = {
   readonly formerKeys: readonly Uint8Array[]
 }
 
-/** PostgreSQL's text holds no NUL; JSON writes it out, other texts lose it here. */
-export const columnText = (text: string): string => text.replaceAll('\0', '\\u0000')
+/** PostgreSQL's text holds no NUL and no half of a character; JSON writes them out, other texts lose them here. */
+export const columnText = (text: string): string =>
+  text.replace(/\p{Surrogate}/gu, '\ufffd').replaceAll('\0', '\\u0000')
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/
 /** What could not be the id of a row is not asked for: the database would refuse the whole statement. */
@@ -44,10 +45,13 @@ export const notify = async (tx: Tx, { schema }: Pick<Store, 'schema'>): Promise
 }
 
 const firstSecond = Date.UTC(2020, 0, 1) / 1000
+/** An integer of PostgreSQL holds no less; what is due after 2088 has it. */
+const leastPriority = -(2 ** 31)
 /** Before everything that is tried again. */
 export const firstPriority = 1
 /** Of two that are due, the longer due comes first; what is not due yet lies behind all that is. */
-export const priorityOf = (dueAt: number): number => Math.min(firstSecond - Math.floor(dueAt / 1000), 0)
+export const priorityOf = (dueAt: number): number =>
+  Math.max(Math.min(firstSecond - Math.floor(dueAt / 1000), 0), leastPriority)
 
 type Waiting = { id: string; group: string | null; tries: number; dueAt: number; chars: number }
 
