@@ -135,6 +135,29 @@ describe('a server with settings of its own', () => {
   })
 })
 
+describe('a server whose transactions are serializable', () => {
+  test('lets processes work beside each other all the same', async () => {
+    const { engine } = onFreshSchema(server)
+    const url = new URL(server.url)
+    url.searchParams.set('options', '-c default_transaction_isolation=serializable')
+    const engines = await Promise.all([1, 2, 3].map(() => engine({ url: url.href })))
+    for (let left = 60; left > 0; left -= 1) await owe(engines[0]!)
+    const settled: string[] = []
+    const work = async (one: Engine) => {
+      for (let rounds = 0; rounds < 10; rounds += 1) {
+        const claims = await claim(one, { limit: 3 })
+        settled.push(...(await Promise.all(claims.map(({ lease }) => one.settle(lease, null, mailing)))))
+        await owe(one)
+      }
+    }
+    await Promise.all(engines.map(work))
+    for (let left = 10; left > 0 && settled.length < 90; left -= 1)
+      for (const { lease } of await claim(engines[0]!))
+        settled.push(await engines[0]!.settle(lease, null, mailing))
+    expect(settled).toEqual(Array.from({ length: 90 }, () => 'settled'))
+  })
+})
+
 describe('what is far out', () => {
   test('an endpoint with half a character in its name, and a try in the next century', async () => {
     const engine = await onFreshSchema(server).engine()

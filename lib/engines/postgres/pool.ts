@@ -183,7 +183,7 @@ export const openPool = async (
     withConnection(async (client) => {
       const answers = await ask(
         client,
-        `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
+        `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '${idleSeconds}s'; ${begin}`,
       )
       const end: string[] = []
       const tx: Tx = {
