@@ -22,19 +22,30 @@ app.post('/callbacks', express.urlencoded(), async (request, response) => {
   const message = { from: number, to: 'website', text: 'Please call me back' }
   const endpoint = { id: 'callbacks', url: 'https://crm.example.com/callbacks' }
   const client = await pool.connect()
+  const onLost = () => {} // without a listener, a connection that is lost would end the process
+  client.on('error', onLost)
+  let fault: Error | undefined
   try {
     await client.query('BEGIN')
     await client.query('INSERT INTO callbacks VALUES ($1)', [number])
     await sms.dispatch(message, endpoint, { client })
     await client.query('COMMIT')
+    response.sendStatus(201)
   } catch (error) {
-    await client.query('ROLLBACK')
+    fault = error as Error
     throw error
   } finally {
-    client.release()
+    client.off('error', onLost)
+    client.release(fault) // a connection on which something failed is closed, and so rolled back
   }
-  response.sendStatus(201)
 })
 
 await sms.ready
-app.listen(process.env.PORT ?? 3000)
+const listening = app.listen(process.env.PORT ?? 3000)
+
+// What is under way may end, and the rest is left to the other copies at once.
+process.once('SIGTERM', async () => {
+  listening.close()
+  await sms.close()
+  await pool.end()
+})

@@ -87,7 +87,8 @@ export const dispatcherShape = {
 export type AcceptOptions = {
   /**
    * A client of the `pg` package with a transaction of yours open, in the database of `postgres()`: what is accepted is
-   * stored when that commits, and gone when it is rolled back. No signal tells of it.
+   * stored when that commits, and gone when it is rolled back. Neither `stored` nor `repeat` is signalled. As pg demands,
+   * the client needs a listener of `error`.
    */
   client?: HostClient | undefined
 }
@@ -116,6 +117,18 @@ const needMailer = (targets: readonly Target[]): void => {
   const needy = targets.find(({ recipients }) => recipients !== null)
   if (needy) throw new OptionsError('options-invalid', wantsEmail(`deliverTo.${needy.endpoint.id}`))
 }
+
+const acceptOptionsSchema = z
+  .strictObject({
+    client: z
+      .custom<HostClient>(
+        (value) =>
+          typeof (value as HostClient | null)?.query === 'function' && !('totalCount' in (value as object)),
+      )
+      .describe('one client of the pg package, with a transaction open: await pool.connect(), not the pool')
+      .optional(),
+  })
+  .describe('{ client }')
 
 const optionsSchema = z.strictObject(dispatcherShape).describe('{ engine, deliverTo, fallback }')
 
@@ -197,7 +210,7 @@ export const dispatcherWith = (
   }
 
   const acceptAll = async (items: readonly Acceptance[], options?: AcceptOptions): Promise<Accepted[]> => {
-    const answers = await engine.accept(items, options)
+    const answers = await engine.accept(items, options && checkOptions(acceptOptionsSchema, options))
     // Nothing is stored before the host commits, which may never come.
     if (!options?.client)
       items.forEach(({ event, endpoints }, index) => {

@@ -7,6 +7,8 @@ import { OptionsError } from './errors.ts'
 const secretNames = /token|secret|smtp|pass|auth|key(?!word)/i
 /** The credentials and the query of a URL, also of one that lacks its `https://`. */
 const secretParts = /:\S*@|\?/
+/** Numbers and texts of a message. */
+const messageNames = /^(event|message)\b/
 
 /** What was seen, safe to print: a secret is described, never shown. */
 const describeValue = (value: unknown, path: string): string => {
@@ -14,7 +16,7 @@ const describeValue = (value: unknown, path: string): string => {
   if (typeof value === 'function') return 'a function'
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
-  const isSecret = secretNames.test(path) || secretParts.test(String(value))
+  const isSecret = secretNames.test(path) || messageNames.test(path) || secretParts.test(String(value))
   if (isSecret)
     return typeof value === 'string' ? `a text of ${value.length} characters` : `a ${typeof value}`
   return (typeof value === 'string' ? JSON.stringify(value) : String(value)).slice(0, 80)

@@ -71,7 +71,10 @@ export type Smshook = {
   router: Router
   /** For an app with `start: false`: `runDue` delivers and mails what is due, as from cron. */
   dispatcher: Pick<Dispatcher, 'runDue'>
-  /** Resolves when the engine is open and messages are taken, or when `close` was called before that. */
+  /**
+   * Resolves when the engine is open and messages are taken, or when `close` was called before that; waits as long as
+   * the store is away. Rejects with an OptionsError where waiting cannot help, such as a missing package.
+   */
   ready: Promise<void>
   /** Watches: `sms.on('emailed', ...)`. Returns what stops it. */
   on: On
@@ -140,6 +143,10 @@ export const smshook = (options: SmshookOptions): Smshook => {
         return await engine.open({ clock, logger })
       } catch (error) {
         const trace = traceOf(error)
+        if (error instanceof OptionsError) {
+          logger.error(trace, 'the store cannot be opened')
+          throw error
+        }
         // As often as it is tried, the same words would fill the log.
         if (told !== JSON.stringify(trace))
           logger.error(trace, 'the store cannot be opened; senders are asked to try again')
@@ -167,6 +174,8 @@ export const smshook = (options: SmshookOptions): Smshook => {
     dispatcher.start()
     retention.start()
   })
+  // Whoever does not wait for it has read the log line.
+  ready.catch(() => {})
 
   /** Bounded by `maxMs` as a whole, also while the engine does not open. */
   const runDue: Dispatcher['runDue'] = async ({ maxMs = Number.POSITIVE_INFINITY } = {}) => {
@@ -190,7 +199,7 @@ export const smshook = (options: SmshookOptions): Smshook => {
 
   const close = async (graceMs?: number) => {
     closing.abort()
-    await ready
+    await ready.catch(() => {})
     await Promise.all([dispatcher.close(graceMs), retention.stop()])
     await engine.close()
   }

@@ -11,32 +11,49 @@ import { checkOptions } from '../options.ts'
 import { traceOf } from '../trace.ts'
 import { engineErrorOf } from './postgres/errors.ts'
 import { type Opened, openStore } from './postgres/open.ts'
-import { locationOf, type PostgresPool } from './postgres/pool.ts'
+import { fewestConnections, isReadable, locationOf, type PostgresPool } from './postgres/pool.ts'
 
+/** One of `url` and `pool`. */
 export type PostgresOptions = {
-  /** Where the database is: `postgres://user:password@host:5432/name`. */
+  /**
+   * Where the database is: `postgres://user:password@host:5432/name`. Characters such as `/ ? # @ %` in the password are
+   * written as `encodeURIComponent` does.
+   */
   url?: string | undefined
   /** A pool of the `pg` package in place of the URL; it stays yours to end. Four connections or more. */
   pool?: PostgresPool | undefined
-  /** The schema of our tables, made when it is missing; pg-boss gets `<schema>_queue`. Default: `smshook`. */
+  /**
+   * The schema of our tables, made when it is missing; pg-boss gets `<schema>_queue`. Up to 40 lower-case letters, digits
+   * and `_`, not beginning with a digit or `pg_`. Default: `smshook`.
+   */
   schema?: string | undefined
 }
+
+/** A client can be connected, too, and is no pool. */
+const isPool = (value: unknown): boolean =>
+  typeof (value as PostgresPool | null)?.connect === 'function' && !('connection' in (value as object))
 
 export const postgresOptions = z
   .strictObject({
     url: z
       .string()
       .regex(/^postgres(ql)?:\/\//)
-      .describe("a URL such as 'postgres://user:password@host:5432/name'; is DATABASE_URL set?")
+      .refine(isReadable)
+      .describe(
+        "a URL such as 'postgres://user:password@host:5432/name', the password as encodeURIComponent writes it; is DATABASE_URL set?",
+      )
       .optional(),
     pool: z
-      .custom<PostgresPool>((value) => typeof (value as PostgresPool | null)?.connect === 'function')
-      .describe('a Pool of the pg package')
+      .custom<PostgresPool>(isPool)
+      .refine(({ options }) => (options?.max ?? fewestConnections) >= fewestConnections)
+      .describe(`a Pool of the pg package with \`max: ${fewestConnections}\` or more`)
       .optional(),
     schema: z
       .string()
-      .regex(/^[a-z_][a-z\d_]{0,39}$/)
-      .describe('up to 40 lower-case letters, digits and `_`')
+      .regex(/^(?!pg_|public$)[a-z_][a-z\d_]{0,39}$/)
+      .describe(
+        'a name for itself, of up to 40 lower-case letters, digits and `_`, no digit and no `pg_` first',
+      )
       .optional(),
   })
   .describe("{ url: 'postgres://user:password@host:5432/name' }, or { pool }")
@@ -61,7 +78,7 @@ export const checkedPostgres = (options: PostgresOptions): PostgresOptions & { s
  */
 export const postgres = (options: PostgresOptions): Engine => {
   const given = checkedPostgres(options)
-  const location = locationOf(given.url)
+  const location = locationOf(given)
   let context: EngineContext | null = null
   const { onDue, tell } = createListeners(() => context?.logger)
   const readable = createReadable(location, () => context?.logger)

@@ -84,7 +84,7 @@ export const createDispatcher = (parts: DispatcherParts): Dispatcher => {
   // An engine that takes no outcomes must not be given ever more of them to keep.
   const mayClaim = () => isWanted() && !stopping.signal.aborted && recording < concurrency
   const mayHold = (dueAt: number) =>
-    isRunning && runs === 0 && held < mostHeld && dueAt - clock.now() <= holdMs
+    isRunning && runs === 0 && holdMs > 0 && held < mostHeld && dueAt - clock.now() <= holdMs
 
   /** Writes what came of a try; true when the next one is to be awaited here. */
   const record = async (claim: Claim, attempt: Attempt | null, decision: Decision): Promise<boolean> => {

@@ -114,7 +114,7 @@ const fill = async (url: string, schema: string, count: number): Promise<void> =
      FROM ${schema}.deliveries`,
   )
   const query = (text: string, values?: unknown[]) => pool.query(text, values)
-  const queue = await openQueue(`${schema}_queue`, query, clock, console.error)
+  const queue = await openQueue({ schema: `${schema}_queue`, isThere: false }, query, clock, console.error)
   for (let n = 0; n < rows.length; n += together)
     await queue.put(
       { query },

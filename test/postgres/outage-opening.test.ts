@@ -45,6 +45,15 @@ const at = (user: string, password: string, database = 'postgres') => {
 
 beforeAll(() => query(server.url, `CREATE ROLE guest LOGIN PASSWORD '${secret}'`))
 
+test.each([`a/${secret}`, `12/${secret}`, `12?${secret}`, `1#${secret}`])(
+  'a password that breaks the URL is refused without saying it: %s',
+  (password) => {
+    const build = () => postgres({ url: at('guest', password) })
+    expect(build).toThrow('the password as encodeURIComponent writes it')
+    expect(build).not.toThrow(secret)
+  },
+)
+
 test.each([
   [
     'a wrong password',
@@ -56,24 +65,6 @@ test.each([
   ['no such database', () => at('guest', secret, 'nowhere'), 'engine-failed', /"nowhere" does not exist/],
   ['no right to create a schema', () => at('guest', secret), 'engine-failed', /right to create schemas/],
   ['no such host', () => `postgres://guest:${secret}@host.invalid/x`, 'engine-unreachable', /host\.invalid/],
-  [
-    'a password that breaks the URL',
-    () => at('guest', `a/${secret}`),
-    'engine-unreachable',
-    /cannot be reached/,
-  ],
-  [
-    'one that looks like a port',
-    () => at('guest', `12/${secret}`),
-    'engine-unreachable',
-    /cannot be reached/,
-  ],
-  [
-    'one that looks like a query',
-    () => at('guest', `12?${secret}`),
-    'engine-unreachable',
-    /cannot be reached/,
-  ],
 ])('%s is said without the password', async (_name, urlOf, code, message) => {
   const engine = postgres({ url: urlOf() })
   const logger = recorder()

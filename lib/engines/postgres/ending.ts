@@ -1,9 +1,19 @@
 // The SQL of what is done with deliveries and mails beside claiming and settling them: leases are renewed and given
 // back, and what has ended is begun anew, or ended by hand.
 import type { Lease } from '../../engine.ts'
+import { attemptOf } from './leases.ts'
 import type { Tx } from './pool.ts'
 import type { Entry, QueueName } from './queue.ts'
 import { entryOf, isId, mailEntryOf, notify, ours, overtaken, type Store } from './store.ts'
+
+/** Those that this process was handed and that are still in work here. */
+const alive = async (tx: Tx, store: Store, table: QueueName, leases: readonly Lease[]) => {
+  const held = await ours(tx, store, table, leases)
+  const touched = await store.queue.touch(tx, table, [...held.values()].map(attemptOf))
+  // Given back meanwhile, another process may have it at any time.
+  for (const id of held.keys()) if (!touched.has(id)) held.delete(id)
+  return held
+}
 
 /** One answer for each lease, in order. */
 export const renew = (
@@ -13,8 +23,8 @@ export const renew = (
   now: number,
 ): Promise<('renewed' | 'lost')[]> =>
   store.pool.transact(async (tx) => {
-    const deliveries = await ours(tx, store, 'deliveries', leases)
-    const mails = await ours(tx, store, 'mails', leases)
+    const deliveries = await alive(tx, store, 'deliveries', leases)
+    const mails = await alive(tx, store, 'mails', leases)
     const { rows } = await tx.query(
       `UPDATE ${store.schema}.deliveries SET trying = trying OR due_at <= $2
        WHERE id = ANY($1::uuid[]) RETURNING id, due_at AS "dueAt"`,

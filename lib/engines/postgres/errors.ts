@@ -47,10 +47,7 @@ const words = (error: unknown, location: string): [Code, string] => {
   if (code === '25006')
     return ['engine-failed', `${location} takes no writes (${said}): it is a standby, or set to read only.`]
   if (isAway(error))
-    return [
-      'engine-unreachable',
-      `${location} cannot be reached (${said}). Nothing was written; it is tried again.`,
-    ]
+    return ['engine-unreachable', `${location} cannot be reached (${said}). Nothing was written.`]
   return ['engine-failed', `${location} failed (${said}).`]
 }
 

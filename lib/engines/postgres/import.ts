@@ -117,6 +117,6 @@ export const importFrom = async (
       await pool.close()
     }
   } catch (error) {
-    throw error instanceof OptionsError ? error : engineErrorOf(error, locationOf(given.url))
+    throw error instanceof OptionsError ? error : engineErrorOf(error, locationOf(given))
   }
 }

@@ -25,6 +25,22 @@ const quietMs = 60_000
 type Given = { url?: string | undefined; pool?: PostgresPool | undefined; schema: string }
 type Signals = { tell(): void; onState(error: unknown): void }
 
+/** What is stored in another database than the engine's would be stored, and delivered by nobody. */
+const checkDatabase = async (client: HostClient, { schema, hashKey }: Watched): Promise<void> => {
+  const isOurs = await client.query(`SELECT 1 FROM ${schema}.hash_key WHERE key = $1`, [hashKey]).then(
+    ({ rows }) => rows.length > 0,
+    (error) => {
+      if (codeOf(error) === '42P01') return false
+      throw error
+    },
+  )
+  if (!isOurs)
+    throw new OptionsError(
+      'options-invalid',
+      '`client` is connected to another database than the engine. Take it from a pool with the same URL.',
+    )
+}
+
 /** Within a transaction of the host's, which may go on when it fails. */
 const acceptWithin = async (
   client: HostClient,
@@ -44,6 +60,7 @@ const acceptWithin = async (
       : error
   }
   try {
+    await checkDatabase(client, store)
     const answers = await accept(client, store, rows, now)
     await client.query('RELEASE SAVEPOINT smshook')
     return answers

@@ -3,7 +3,7 @@ import { EngineError } from '../../errors.ts'
 import { createLeases } from './leases.ts'
 import type { Pool } from './pool.ts'
 import { openQueue } from './queue.ts'
-import { migrate, schemaLock } from './schema.ts'
+import { hasSchema, migrate, schemaLock } from './schema.ts'
 import type { Store } from './store.ts'
 import { measureAhead, readFormerKeys, type Watched } from './watch.ts'
 
@@ -30,7 +30,8 @@ export const openPlace = async (
   const queue = await pool.locked(schemaLock(schema), async () => {
     await checkEncoding(pool)
     await migrate(place)
-    return openQueue(place.queueSchema, pool.query, clock, onError)
+    const isThere = await hasSchema(pool, place.queueSchema)
+    return openQueue({ schema: place.queueSchema, isThere }, pool.query, clock, onError)
   })
   try {
     const [aheadMs, formerKeys, key] = await Promise.all([

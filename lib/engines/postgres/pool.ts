@@ -25,7 +25,12 @@ export type PostgresPool = {
   connect(): Promise<PostgresClient & { release(error?: Error | boolean): void }>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
-  readonly options: { max?: number | undefined }
+  readonly options: {
+    max?: number | undefined
+    connectionString?: string | undefined
+    host?: string | undefined
+    database?: string | undefined
+  }
 }
 
 export type Tx = PostgresClient & {
@@ -60,37 +65,58 @@ const connectMs = 3_000
 const idleSeconds = 10
 const mostConnections = 8
 /** While one waits for the schemas others prepare them; then accepting, claiming, settling and reading take one each. */
-const fewestConnections = 4
+export const fewestConnections = 4
 const mostTries = 5
 
-export const missing = (name: string, error: unknown): OptionsError =>
-  new OptionsError(
-    'options-invalid',
-    `postgres() needs the packages pg and pg-boss, and ${name} cannot be loaded. Run: npm install pg pg-boss@~12.35`,
-    { cause: error },
-  )
+export const installing = 'npm install pg pg-boss@12'
 
 const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND'
 
-/** Loads an optional package. Throws an OptionsError that says what to install. */
-export const loaded = async <Module>(name: string, load: () => Promise<Module>): Promise<Module> => {
-  try {
-    return await load()
-  } catch (error) {
-    throw isMissing(error) ? missing(name, error) : error
+/**
+ * For an `import` of an optional package: throws an OptionsError that says what to install. Bundlers leave an import
+ * with a `catch` behind it to run time.
+ */
+export const orMissing =
+  (name: string) =>
+  (error: unknown): never => {
+    if (!isMissing(error)) throw error
+    throw new OptionsError(
+      'options-invalid',
+      `postgres() needs the packages pg and pg-boss, and ${name} cannot be loaded. Run: ${installing}`,
+      { cause: error },
+    )
   }
+
+/** Before 8.15 it had no names to import. */
+const loadPg = async () => {
+  const module = await import('pg').catch(orMissing('pg'))
+  return module.default ?? module
 }
 
-export const locationOf = (url: string | undefined): string => {
-  if (url === undefined || !URL.canParse(url)) return 'the PostgreSQL database'
+/** With one of `/?#` in its password, a URL has its host in the wrong place. */
+export const isReadable = (url: string): boolean => {
+  if (!URL.canParse(url)) return false
   const { host, pathname, search, hash } = new URL(url)
-  // The host would have been read out of a password with one of `/?#` in it.
-  if (`${pathname}${search}${hash}`.includes('@')) return 'the PostgreSQL database'
+  return host !== '' && !`${pathname}${search}${hash}`.includes('@')
+}
+
+/** Without a password. */
+export const locationOf = ({
+  url,
+  pool,
+}: {
+  url?: string | undefined
+  pool?: PostgresPool | undefined
+}): string => {
+  const { connectionString = url, host: server, database = '' } = pool?.options ?? {}
+  if (connectionString === undefined && server) return `PostgreSQL at ${server}/${database}`
+  if (connectionString === undefined || !isReadable(connectionString)) return 'the PostgreSQL database'
+  const { host, pathname } = new URL(connectionString)
   return `PostgreSQL at ${host}${pathname}`
 }
 
 const ownPool = async (url: string): Promise<PostgresPool> => {
-  const { Pool } = await loaded('pg', () => import('pg'))
+  const { Pool } = await loadPg()
   return new Pool({
     connectionString: url,
     max: mostConnections,
@@ -102,18 +128,12 @@ const ownPool = async (url: string): Promise<PostgresPool> => {
   })
 }
 
-/** Exactly one of `url` and `pool`; a pool stays open when ours is closed. Throws an OptionsError. */
+/** Exactly one of `url` and `pool`; a pool stays open when ours is closed. Rejects with an OptionsError where pg is missing. */
 export const openPool = async (
   { url, pool: given }: { url?: string | undefined; pool?: PostgresPool | undefined },
   clock: Clock,
   onError: (error: Error) => void,
 ): Promise<Pool> => {
-  const { max = Number.POSITIVE_INFINITY } = given?.options ?? {}
-  if (max < fewestConnections)
-    throw new OptionsError(
-      'options-invalid',
-      `postgres() got a pool of ${max} connections, which would wait for each other. Write new Pool({ max: ${fewestConnections} }) or more.`,
-    )
   const pool = given ?? (await ownPool(url!))
   // What nobody listens to would end the process.
   pool.on('error', onError)
@@ -207,7 +227,7 @@ export const openPool = async (
   }
 
   return {
-    location: locationOf(url),
+    location: locationOf({ url, pool: given }),
     transact,
     locked: (lock, work) =>
       withConnection(async (client) => {
@@ -222,7 +242,7 @@ export const openPool = async (
       }, startMs),
     query: (text, values) => withConnection((client) => ask(client, text, values)),
     async listen(channel, onNotice, onEnd) {
-      const { Client } = await loaded('pg', () => import('pg'))
+      const { Client } = await loadPg()
       const client = new Client(pool.options as object) as unknown as OwnConnection
       let isOpen = true
       const over = () => {

@@ -1,7 +1,9 @@
 // What is due when, who has it, and whether they are alive: pg-boss's, on the same database and in the same
 // transactions. The only file that loads it. An entry has the id of the delivery or mail that it stands for.
 import type { Clock } from '../../clock.ts'
-import { type Answer, loaded, type Tx } from './pool.ts'
+import { OptionsError } from '../../errors.ts'
+import { codeOf } from './errors.ts'
+import { type Answer, installing, orMissing, type Tx } from './pool.ts'
 
 export type QueueName = 'deliveries' | 'mails'
 const names: readonly QueueName[] = ['deliveries', 'mails']
@@ -50,8 +52,8 @@ export type Queue = {
   fetch(tx: Tx, name: QueueName, wish: Wish): Promise<Handed[]>
   /** Those that are still in this work are due again now, and nobody's. */
   giveBack(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<void>
-  /** Says that they are still in work. */
-  touch(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<void>
+  /** Says that they are still in work; answers which are. */
+  touch(tx: Tx, name: QueueName, attempts: readonly Attempted[]): Promise<Set<string>>
   /** Gives back what dead processes had in work. Of several processes, one does it. */
   monitor(): Promise<void>
   stop(): Promise<void>
@@ -80,16 +82,29 @@ const timersOf = (clock: Clock) => {
   }
 }
 
-/** `schema` is pg-boss's own, made when it is missing. */
+/** Before 12.35, late writers are not told from others. */
+const tooOld = (): OptionsError =>
+  new OptionsError(
+    'options-invalid',
+    `the pg-boss that is installed is none for postgres(). Run: ${installing}`,
+  )
+
+const orTooOld = (error: unknown): never => {
+  throw codeOf(error) === '22P02' ? tooOld() : error
+}
+
+/** `schema` is pg-boss's own, made where it is not there. */
 export const openQueue = async (
-  schema: string,
+  { schema, isThere }: { schema: string; isThere: boolean },
   query: (text: string, values?: unknown[]) => Promise<Answer>,
   clock: Clock,
   onError: (error: unknown) => void,
 ): Promise<Queue> => {
-  const { PgBoss } = await loaded('pg-boss', () => import('pg-boss'))
+  const { PgBoss } = await import('pg-boss').catch(orMissing('pg-boss'))
+  if (!PgBoss) throw tooOld()
   const boss = new PgBoss({
     schema,
+    createSchema: !isThere,
     db: { executeSql: query },
     clock: timersOf(clock),
     schedule: false,
@@ -113,7 +128,8 @@ export const openQueue = async (
         retryDelay: 0,
       })
       // Any first use reads the queue's own row on another connection, for which a transaction must not wait.
-      await boss.findJobs(name, { id: nobody })
+      const known = await boss.touch(name, [{ id: nobody, retryCount: 0 }]).catch(orTooOld)
+      if (!('settled' in known)) throw tooOld()
     }
   } catch (error) {
     await stop()
@@ -164,7 +180,8 @@ export const openQueue = async (
       if (attempts.length > 0) await boss.fail(name, [...attempts], null, within(tx))
     },
     async touch(tx, name, attempts) {
-      if (attempts.length > 0) await boss.touch(name, [...attempts], within(tx))
+      if (attempts.length === 0) return new Set()
+      return settled(await boss.touch(name, [...attempts], within(tx)))
     },
     monitor: () => boss.supervise(),
     stop,

@@ -119,6 +119,10 @@ const pauseMs = 500
 /** How often a step is tried again when somebody else works on its tables for longer. */
 const mostTries = 30
 
+/** Asked first: to create one that is there takes the right to create others. */
+export const hasSchema = async ({ query }: Pick<Tx, 'query'>, schema: string): Promise<boolean> =>
+  (await query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])).rows.length > 0
+
 /** Whoever else changes it has to wait until the transaction ends. */
 const versionOf = async (tx: Tx, schema: string): Promise<number> => {
   const table = await tx.query('SELECT to_regclass($1) IS NOT NULL AS known', [`${schema}.version`])
@@ -147,10 +151,11 @@ export const migrate = async (
           `The schema ${schema} of ${pool.location} has version ${version} and this smshook knows versions up to ${steps.length}: a newer smshook wrote it. Install that smshook or a later one, or give postgres() another schema.`,
         )
       if (version === steps.length) return false
-      if (version === 0)
-        await tx.query(`CREATE SCHEMA IF NOT EXISTS ${schema};
-          CREATE TABLE ${schema}.version (version integer NOT NULL);
+      if (version === 0) {
+        if (!(await hasSchema(tx, schema))) await tx.query(`CREATE SCHEMA ${schema}`)
+        await tx.query(`CREATE TABLE ${schema}.version (version integer NOT NULL);
           INSERT INTO ${schema}.version VALUES (0)`)
+      }
       await tx.query(`SET LOCAL lock_timeout = '${lockSeconds}s'; ${steps[version]}`)
       await tx.query(`UPDATE ${schema}.version SET version = $1`, [version + 1])
       return version + 1 < steps.length

@@ -44,7 +44,7 @@ const open = async (url = 'postgres://127.0.0.1:1/none') => {
 }
 
 const words = (name: string) =>
-  `postgres() needs the packages pg and pg-boss, and ${name} cannot be loaded. Run: npm install pg pg-boss@~12.35`
+  `postgres() needs the packages pg and pg-boss, and ${name} cannot be loaded. Run: npm install pg pg-boss@12`
 
 describe('postgres()', () => {
   test('without pg says what to install, and all else works', async () => {
