@@ -21,6 +21,9 @@ export type Digests = {
 
 type Waiting = { id: string; messageId: string; bytes: number }
 
+/** As the indexes have it: a row of theirs cannot hold many addresses. */
+const areTo = (recipients: string): string =>
+  `md5(m.recipients) = md5(${recipients}) AND m.recipients = ${recipients}`
 const waits = "state = 'pending' AND begun_at IS NULL"
 
 /** For the time of one claim; no other may be under way. */
@@ -40,15 +43,15 @@ export const digestsOf = (tx: Tx, store: Store, rule: DigestRule, now: number): 
       `SELECT r.recipients,
          (SELECT count(*)::int FROM (
            SELECT FROM ${schema}.mails m
-           WHERE m.begun_at IS NOT NULL AND m.recipients = r.recipients AND m.ended_at IS NULL
+           WHERE m.begun_at IS NOT NULL AND ${areTo('r.recipients')} AND m.ended_at IS NULL
            UNION ALL
            SELECT FROM ${schema}.mails m
-           WHERE m.begun_at IS NOT NULL AND m.recipients = r.recipients AND m.ended_at > $2 AND m.ended_at <= $3
+           WHERE m.begun_at IS NOT NULL AND ${areTo('r.recipients')} AND m.ended_at > $2 AND m.ended_at <= $3
            LIMIT $4) sent) AS sent,
          (SELECT max(m.begun_at) FROM ${schema}.mails m
-           WHERE m.begun_at IS NOT NULL AND m.recipients = r.recipients AND m.begun_at <= $3) AS "lastAt",
+           WHERE m.begun_at IS NOT NULL AND ${areTo('r.recipients')} AND m.begun_at <= $3) AS "lastAt",
          (SELECT count(*)::int FROM (
-           SELECT FROM ${schema}.mails m WHERE ${waits} AND m.recipients = r.recipients LIMIT $5) waiting) AS waiting
+           SELECT FROM ${schema}.mails m WHERE ${waits} AND ${areTo('r.recipients')} LIMIT $5) waiting) AS waiting
        FROM unnest($1::text[]) AS r (recipients)`,
       [unknown, now - hourMs, now, mailsPerHour, mostMessages + mailsPerHour],
     )
@@ -64,8 +67,8 @@ export const digestsOf = (tx: Tx, store: Store, rule: DigestRule, now: number): 
   const oldest = async (recipients: string): Promise<Waiting[]> => {
     const { rows } = await tx.query(
       `SELECT m.id, m.message_id AS "messageId", sum(octet_length(e.event))::float8 AS bytes
-       FROM (SELECT id, seq, message_id FROM ${schema}.mails
-             WHERE ${waits} AND recipients = $1 ORDER BY seq LIMIT $2) m
+       FROM (SELECT m.id, m.seq, m.message_id FROM ${schema}.mails m
+             WHERE ${waits} AND ${areTo('$1')} ORDER BY m.seq LIMIT $2) m
          JOIN ${schema}.deliveries d ON d.mail = m.id JOIN ${schema}.events e ON e.seq = d.event
        GROUP BY m.id, m.seq, m.message_id ORDER BY m.seq`,
       [recipients, mostMessages],

@@ -48,6 +48,9 @@ const eraseEvents = (store: Store, seqs: readonly string[]): Promise<number> =>
     return there.length
   })
 
+/** A table of some hundred million rows takes hours. */
+const vacuumMs = 6 * 60 * 60_000
+
 const tables = ['events', 'deliveries', 'attempts', 'mails', 'quarantine']
 
 /**
@@ -58,7 +61,7 @@ const tables = ['events', 'deliveries', 'attempts', 'mails', 'quarantine']
 const vacuum = async ({ schema, pool }: Store, warn: Logger['warn']): Promise<void> => {
   for (const table of tables) {
     try {
-      await pool.query(`VACUUM ${schema}.${table}`)
+      await pool.query(`VACUUM ${schema}.${table}`, [], vacuumMs)
     } catch (error) {
       warn(
         {

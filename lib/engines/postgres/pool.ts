@@ -48,8 +48,8 @@ export type Pool = {
   transact<T>(work: (tx: Tx, begun: Answer) => Promise<T>, begin?: string): Promise<T>
   /** Runs `work` while no other process is within the same lock. */
   locked<T>(lock: string, work: () => Promise<T>): Promise<T>
-  /** One statement by itself. */
-  query(text: string, values?: unknown[]): Promise<Answer>
+  /** One statement by itself, which may take `mostMs`. */
+  query(text: string, values?: unknown[], mostMs?: number): Promise<Answer>
   /** A connection of its own that hears of `channel`; `onEnd` is called once when it is lost. Answers what ends it. */
   listen(channel: string, onNotice: () => void, onEnd: () => void): Promise<() => Promise<void>>
   close(): Promise<void>
@@ -240,7 +240,7 @@ export const openPool = async (
         await client.query('COMMIT')
         return value
       }, startMs),
-    query: (text, values) => withConnection((client) => ask(client, text, values)),
+    query: (text, values, mostMs) => withConnection((client) => ask(client, text, values), mostMs),
     async listen(channel, onNotice, onEnd) {
       const { Client } = await loadPg()
       const client = new Client(pool.options as object) as unknown as OwnConnection

@@ -44,9 +44,9 @@ const migrations = (s: string): readonly string[] => [
      ended_at double precision,
      outcome text
    );
-   CREATE INDEX mails_pending ON ${s}.mails (recipients, seq) WHERE state = 'pending';
-   CREATE INDEX mails_begun ON ${s}.mails (recipients, begun_at) WHERE begun_at IS NOT NULL;
-   CREATE INDEX mails_ended ON ${s}.mails (recipients, ended_at) WHERE begun_at IS NOT NULL;
+   CREATE INDEX mails_pending ON ${s}.mails (md5(recipients), seq) WHERE state = 'pending';
+   CREATE INDEX mails_begun ON ${s}.mails (md5(recipients), begun_at) WHERE begun_at IS NOT NULL;
+   CREATE INDEX mails_ended ON ${s}.mails (md5(recipients), ended_at) WHERE begun_at IS NOT NULL;
    CREATE INDEX mails_suspect ON ${s}.mails (interruptions) WHERE state = 'pending' AND interruptions >= 2;
 
    CREATE TABLE ${s}.deliveries (
