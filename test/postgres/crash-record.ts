@@ -14,6 +14,8 @@ export type Record = {
   cutOff(app: string): Promise<{ deliveries: Cut[]; mails: Cut[] }>
   /** How many deliveries are not over, and how many of these leases nobody has taken over yet. */
   waiting(leases: readonly string[]): Promise<{ pending: number; left: number }>
+  /** The names of those that are still to be tried. */
+  pending(): Promise<Set<string>>
   isInMail(app: string): Promise<boolean>
   claims(): Promise<Claimed[]>
   stored(): Promise<Snapshot>
@@ -77,6 +79,13 @@ export const startRecord = async (url: string): Promise<Record> => {
         [leases],
       )
       return counts!
+    },
+    async pending() {
+      const pending = await rows<{ endpoint: string; identity: string }>(
+        `SELECT d.endpoint_id AS endpoint, e.event::json ->> 'identity' AS identity
+         FROM smshook.deliveries d JOIN smshook.events e ON e.seq = d.event WHERE d.state = 'pending'`,
+      )
+      return new Set(pending.map(({ endpoint, identity }) => nameOf(endpoint, identity)))
     },
     async isInMail(app) {
       const mails = await rows(
