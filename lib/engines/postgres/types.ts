@@ -12,6 +12,9 @@ const bytes: Parse = (text) => {
   return Buffer.from(text.replace(/\\(\\|\d{3})/g, byte), 'latin1')
 }
 
+/** Of ids and names, which need no quotes. */
+const list: Parse = (text) => text.slice(1, -1).split(',').filter(Boolean)
+
 const parsers: Readonly<Record<number, Parse>> = {
   16: (text) => text === 't',
   17: bytes,
@@ -20,7 +23,8 @@ const parsers: Readonly<Record<number, Parse>> = {
   114: JSON.parse,
   700: Number,
   701: Number,
-  2951: (text) => text.slice(1, -1).split(',').filter(Boolean),
+  1009: list,
+  2951: list,
   3802: JSON.parse,
 }
 
