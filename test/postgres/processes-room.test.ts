@@ -145,12 +145,19 @@ describe('the concurrency of an endpoint', () => {
     })
     expect(await one.claim(wish(0))).toEqual([])
 
-    for (let seconds = 0; seconds < 14; seconds += 2) {
+    const startedAt = clock.now()
+    const inWork = async () => {
+      const active = `SELECT count(*)::int AS n FROM ${schema.name}_queue.job WHERE state = 'active'`
+      return (await schema.query<{ n: number }>(active))[0]!.n
+    }
+    await until(async () => {
       await database.set(clock.now() + 2000)
       await clock.advance(2000)
       await until(() => database.isQuiet(schema.name))
       await settled()
-    }
+      return (await inWork()) === 0
+    })
+    expect(clock.now() - startedAt).toBeGreaterThan(10_000)
     const first = await one.claim({ ...wish(0), limit: 2 })
     const second = await other.claim(wish(0))
     const third = await one.claim(wish(2))
