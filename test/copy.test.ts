@@ -6,7 +6,6 @@ import { type CopyOptions, copyToPostgres, copyWith } from '../lib/copy.ts'
 import type { Engine } from '../lib/engine.ts'
 import { postgres } from '../lib/engines/postgres.ts'
 import { attempt, claim, claimMails, endpoint } from './engines/conformance/steps.ts'
-import { breakingPool } from './support/breaking-pool.ts'
 import { everything, fill, freshFile, hourMs, withSqlite } from './support/copying.ts'
 import { smsEvent } from './support/events.ts'
 import { manualClock, settled } from './support/manual-clock.ts'
@@ -14,6 +13,7 @@ import { sharedServer } from './support/postgres.ts'
 import { databaseClock, manualUrl } from './support/postgres-clock.ts'
 import { recorder } from './support/recorder.ts'
 import { until } from './support/until.ts'
+import { breakingPool } from './support/watched-pool.ts'
 
 const server = await sharedServer()
 const ends: (() => Promise<void>)[] = []

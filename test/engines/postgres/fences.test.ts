@@ -3,10 +3,10 @@
 import { systemClock } from '../../../lib/clock.ts'
 import { postgres } from '../../../lib/engines/postgres.ts'
 import { deferred } from '../../support/deferred.ts'
-import { heldPool } from '../../support/held-pool.ts'
 import { sharedServer } from '../../support/postgres.ts'
 import { onFreshSchema } from '../../support/postgres-engines.ts'
 import { recorder } from '../../support/recorder.ts'
+import { heldPool } from '../../support/watched-pool.ts'
 import { attempt, claim, claimOne, leaseMs, owe, told } from '../conformance/steps.ts'
 
 const server = await sharedServer()
