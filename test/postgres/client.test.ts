@@ -56,6 +56,18 @@ test('a client of another database is refused, with tables of ours or without, a
   expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
 })
 
+test('of a client that is lost, what happened first is told', async () => {
+  const { sms } = await open()
+  await sms.ready
+  const query = async (text: string) => {
+    if (text === 'SAVEPOINT smshook') return { rows: [] }
+    throw Object.assign(new Error(text.startsWith('ROLLBACK') ? 'not queryable' : 'terminated'), {
+      code: '57P01',
+    })
+  }
+  await expect(sms.accept(smsEvent(), { client: { query } })).rejects.toThrow('terminated')
+})
+
 test('a value of a message is not quoted where it is wrong', async () => {
   const { sms } = await open()
   await sms.ready

@@ -65,7 +65,8 @@ const acceptWithin = async (
     await client.query('RELEASE SAVEPOINT smshook')
     return answers
   } catch (error) {
-    await client.query('ROLLBACK TO SAVEPOINT smshook')
+    // On a connection that was lost it fails as well, and says nothing of why.
+    await client.query('ROLLBACK TO SAVEPOINT smshook').catch(() => {})
     throw error
   }
 }
