@@ -1,6 +1,6 @@
 // Writes what another store held into ours: each slice at once or not at all, with the entries of what waits in it,
 // and so that it may be done again from the start at any time.
-import type { Copied, CopiedRepeat, CopiedRequest, CopiedSlice, CopySource } from '../../engine/copied.ts'
+import type { Copied, CopiedRepeat, CopiedSlice, CopySource } from '../../engine/copied.ts'
 import type { EngineContext } from '../../engine.ts'
 import { OptionsError } from '../../errors.ts'
 import { traceOf } from '../../trace.ts'
@@ -9,7 +9,8 @@ import { column, putDeliveries, putEvents, type Turn } from './import-events.ts'
 import { putMails } from './import-mails.ts'
 import { openPlace } from './place.ts'
 import { locationOf, openPool, type Pool, type PostgresPool } from './pool.ts'
-import { columnText, type Store } from './store.ts'
+import { insertRequests } from './quarantine.ts'
+import type { Store } from './store.ts'
 
 type Given = { url?: string | undefined; pool?: PostgresPool | undefined; schema: string }
 type Table = keyof Copied
@@ -22,29 +23,6 @@ const putRepeats = async (
     `INSERT INTO ${schema}.repeats (hash, stored_at) SELECT * FROM unnest($1::bytea[], $2::double precision[])
      ON CONFLICT DO NOTHING`,
     [column(rows, ({ hash }) => Buffer.from(hash)), column(rows, ({ storedAt }) => storedAt)],
-  )
-  return inserted.rowCount!
-}
-
-const putRequests = async (
-  { tx, store: { schema } }: Turn,
-  rows: readonly CopiedRequest[],
-): Promise<number> => {
-  const inserted = await tx.query(
-    `INSERT INTO ${schema}.quarantine (hash, gateway, method, content_type, received_at, reason, body)
-     SELECT t.hash, t.gateway, t.method, t.content_type, t.received_at, t.reason, t.body
-     FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
-       WITH ORDINALITY AS t (hash, gateway, method, content_type, received_at, reason, body, n)
-     ORDER BY t.n ON CONFLICT (hash) DO NOTHING`,
-    [
-      column(rows, ({ hash }) => Buffer.from(hash)),
-      column(rows, ({ gateway }) => columnText(gateway)),
-      column(rows, ({ method }) => columnText(method)),
-      column(rows, ({ contentType }) => columnText(contentType)),
-      column(rows, ({ receivedAt }) => columnText(receivedAt)),
-      column(rows, ({ reason }) => columnText(reason)),
-      column(rows, ({ body }) => Buffer.from(body)),
-    ],
   )
   return inserted.rowCount!
 }
@@ -62,7 +40,7 @@ const putSlice = async (turn: Turn, slice: CopiedSlice): Promise<Record<Table, n
     events: there.copied,
     deliveries: await put(deliveries, (_, rows) => putDeliveries(turn, rows, there.events)),
     mails: await put(mails, putMails),
-    requests: await put(requests, putRequests),
+    requests: await put(requests, ({ tx, store }, rows) => insertRequests(tx, store, rows)),
   }
 }
 

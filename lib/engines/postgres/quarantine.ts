@@ -1,4 +1,5 @@
 // The SQL of requests that could not be parsed: kept for whoever looks into it, within bounds.
+import type { CopiedRequest } from '../../engine/copied.ts'
 import { hashOf, mostBytes, mostRows } from '../../engine/quarantined.ts'
 import type { QuarantinedRequest } from '../../engine.ts'
 import { createBatch } from './batch.ts'
@@ -11,8 +12,13 @@ type Kept = { request: QuarantinedRequest; reason: string }
 const beginOf = ({ schema }: Store): string =>
   `SELECT pg_advisory_xact_lock(hashtext('smshook:${schema}:quarantine'))`
 
-const insert = async (tx: Tx, { schema }: Store, kept: readonly Kept[]): Promise<number> => {
-  const columns = (of: (request: QuarantinedRequest) => unknown) => kept.map(({ request }) => of(request))
+/** How many are new. */
+export const insertRequests = async (
+  tx: Tx,
+  { schema }: Store,
+  requests: readonly CopiedRequest[],
+): Promise<number> => {
+  const texts = (of: (request: CopiedRequest) => string) => requests.map((one) => columnText(of(one)))
   const { rows } = await tx.query(
     `INSERT INTO ${schema}.quarantine (hash, gateway, method, content_type, received_at, reason, body)
      SELECT t.hash, t.gateway, t.method, t.content_type, t.received_at, t.reason, t.body
@@ -20,13 +26,13 @@ const insert = async (tx: Tx, { schema }: Store, kept: readonly Kept[]): Promise
        WITH ORDINALITY AS t (hash, gateway, method, content_type, received_at, reason, body, n)
      ORDER BY t.n ON CONFLICT (hash) DO NOTHING RETURNING 1`,
     [
-      columns(hashOf),
-      columns(({ gateway }) => columnText(gateway)),
-      columns(({ method }) => columnText(method)),
-      columns(({ contentType }) => columnText(contentType)),
-      columns(({ receivedAt }) => columnText(receivedAt)),
-      kept.map(({ reason }) => columnText(reason)),
-      columns(({ body }) => Buffer.from(body)),
+      requests.map(({ hash }) => Buffer.from(hash)),
+      texts(({ gateway }) => gateway),
+      texts(({ method }) => method),
+      texts(({ contentType }) => contentType),
+      texts(({ receivedAt }) => receivedAt),
+      texts(({ reason }) => reason),
+      requests.map(({ body }) => Buffer.from(body)),
     ],
   )
   return rows.length
@@ -46,7 +52,8 @@ export const quarantineCalls = (store: Store) => {
   const batch = createBatch<Kept, void>(
     (kept) =>
       store.pool.transact(async (tx) => {
-        if ((await insert(tx, store, kept)) > 0) await bound(tx, store)
+        const requests = kept.map(({ request, reason }) => ({ ...request, reason, hash: hashOf(request) }))
+        if ((await insertRequests(tx, store, requests)) > 0) await bound(tx, store)
         return kept.map(() => undefined)
       }, beginOf(store)),
     { location: store.pool.location, deadline: store.clock },
